@@ -157,7 +157,7 @@ class Oha(Client):
         statuses, errors = said["statusCodeDistribution"], said["errorDistribution"]
         good = sum(count for status, count in statuses.items() if status < "400")
         bad = sum(statuses.values()) - good
-        # What is under way at the end is cut off, one request for each connection or stream.
+        # What is in progress at the end is cut off, one request for each connection or stream.
         bad += sum(count for what, count in errors.items() if what != "aborted due to deadline")
         return Said(good / said["summary"]["total"], bad)
 

@@ -258,7 +258,7 @@ def _kill(processes: set[int]) -> None:
 
 
 class Stage:
-    """A stage under way: its commands, one after the other, each in a session of its own."""
+    """A stage in progress: its commands, one after the other, each in a session of its own."""
 
     def __init__(self, result: Result, mark: str, *, beside: bool) -> None:
         """Begin. ``beside``: another one runs too, and what this one prints is kept until its end.
@@ -274,7 +274,7 @@ class Stage:
         self._began, self._cluster = time.monotonic(), self._cpu_of_cluster()
 
     def go_on(self) -> bool:
-        """Start what comes next, if nothing runs; whether the stage is still under way."""
+        """Start what comes next, if nothing runs; whether the stage is still in progress."""
         if self._process is None and self._left:
             self._process = self._start(*self._left.pop(0))
         if self._process is None:
@@ -370,27 +370,27 @@ def _run_beside(lanes: Sequence[Sequence[Result]], mark: str) -> None:
     """Run each lane to its end, or to the first of its stages that fails."""
     left = [iter(lane) for lane in lanes]
     beside = len(lanes) > 1
-    under_way = {n: Stage(next(lane), mark, beside=beside) for n, lane in enumerate(left)}
+    in_progress = {n: Stage(next(lane), mark, beside=beside) for n, lane in enumerate(left)}
     parent, told = os.getppid(), time.monotonic()
     try:
         # Whoever started this may be killed without a word to us.
-        while under_way and os.getppid() == parent:
-            for number, stage in tuple(under_way.items()):
+        while in_progress and os.getppid() == parent:
+            for number, stage in tuple(in_progress.items()):
                 if stage.go_on():
                     continue
-                del under_way[number]
+                del in_progress[number]
                 stage.close()
                 following = None if stage.result.failed else next(left[number], None)
                 if following is not None:
-                    under_way[number] = Stage(following, mark, beside=beside)
+                    in_progress[number] = Stage(following, mark, beside=beside)
             if beside and time.monotonic() - told > TOLD_EVERY_S:
                 told = time.monotonic()
-                print("; ".join(stage.told() for stage in under_way.values()), flush=True)
+                print("; ".join(stage.told() for stage in in_progress.values()), flush=True)
             time.sleep(POLL_S)
     finally:
-        for stage in under_way.values():
+        for stage in in_progress.values():
             stage.interrupt()
-        for stage in under_way.values():
+        for stage in in_progress.values():
             stage.close()
 
 

@@ -131,7 +131,7 @@ class Log:
 
 
 class Running:
-    """A server under way."""
+    """A server in progress."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", url: str) -> None:
         self._process, self.url = process, url

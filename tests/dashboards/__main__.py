@@ -53,11 +53,11 @@ def draw(board: Dashboard, source: Source, folder: Path) -> Path:
 
 
 def play(prometheus: Prometheus, minutes: float) -> Source:
-    """Let the scene go on for a while, up to a moment with a run under way."""
+    """Let the scene go on for a while, up to a moment with a run in progress."""
     start = time.time()
     time.sleep(minutes * 60)
-    under_way = f'perfrun_live_elapsed_seconds{{namespace="{NAMESPACE}",test="api"}} > 15'
-    until("a run is under way", lambda: prometheus.query(under_way), timeout=150)
+    in_progress = f'perfrun_live_elapsed_seconds{{namespace="{NAMESPACE}",test="api"}} > 15'
+    until("a run is in progress", lambda: prometheus.query(in_progress), timeout=150)
     values = {"namespace": NAMESPACE, "test": ".*", "step": ".*", "job": JOB}
     return Source(prometheus, values, start, time.time())
 

@@ -25,7 +25,7 @@ class Query:
 
     @property
     def live(self) -> bool:
-        """Whether it shows only what is under way."""
+        """Whether it shows only what is in progress."""
         return "perfrun_live_" in self.expression and "vector(0)" not in self.expression
 
 

@@ -48,7 +48,7 @@ def empty(
     ]
 
 
-def test_live_queries_have_data_while_a_run_is_under_way(
+def test_live_queries_have_data_while_a_run_is_in_progress(
     scene: Shop, prometheus: Prometheus
 ) -> None:
     mine = f'namespace="{scene.namespace}",test="api"'
@@ -68,7 +68,7 @@ def test_live_queries_have_data_while_a_run_is_under_way(
 
 def test_live_series_go_with_the_run(scene: Shop, prometheus: Prometheus) -> None:
     series = f'perfrun_live_rate{{namespace="{scene.namespace}",test="checkout"}}'
-    until("a run is under way", lambda: prometheus.query(series), timeout=150)
+    until("a run is in progress", lambda: prometheus.query(series), timeout=150)
     until("it is no more", lambda: not prometheus.query(series), timeout=60)
 
 

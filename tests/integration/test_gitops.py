@@ -84,7 +84,7 @@ KSTATUS = {"Progressing": "InProgress", "Healthy": "Current", "Degraded": "Faile
 UNSEEN = {"just created", "without status"}
 
 
-def test_kstatus_knows_what_gates_and_what_is_under_way(kstatus: Path) -> None:
+def test_kstatus_knows_what_gates_and_what_is_in_progress(kstatus: Path) -> None:
     cases = [case for case in (*PERFTESTS, *PERFRUNS) if case.name not in UNSEEN]
     lines = "\n".join(json.dumps(case.body) for case in cases)
     done = subprocess.run([kstatus], input=lines, capture_output=True, text=True, check=True)

@@ -71,7 +71,7 @@ def left(database: Postgres) -> tuple[int, int, int]:
 
 
 def begin(cli: Cli, database: Postgres, duration: str) -> Any:
-    """The command under way."""
+    """The command in progress."""
     file = cli.folder / "test.yaml"
     file.write_text(TEST.replace("DURATION", duration))
     (cli.folder / "secrets" / "db").mkdir(parents=True)

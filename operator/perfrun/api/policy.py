@@ -154,7 +154,7 @@ class PerfPolicySpec(ApiModel):
     )
     suspend: bool = Field(
         default=False,
-        description="Stops all runs under way and keeps new ones from starting, including "
+        description="Stops all runs in progress and keeps new ones from starting, including "
         "requested ones.",
     )
 

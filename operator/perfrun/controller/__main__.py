@@ -104,7 +104,7 @@ class Operator:
         self.ticker = Ticker(kube, self.store, lambda key: self.tests.add(key))
         open_runs = OpenRuns(kube, self.store, self.checks, lambda key: self.runs.add(key))
         self.coordinator = Coordinator(open_runs, PodIdentity(kube, open_runs))
-        self.metrics.under_way = self.coordinator.under_way
+        self.metrics.in_progress = self.coordinator.in_progress
         self.notifier = self._new_notifier()
         runs = self._run_reconciler(open_runs)
         turns = (self.ticker.calm, namespace_of, MAX_OF_NAMESPACE)

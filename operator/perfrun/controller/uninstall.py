@@ -42,7 +42,7 @@ async def uninstall(kube: Kube, settings: Settings) -> None:
             await _drop_accounts(kube, settings)
             return
         await asyncio.sleep(PAUSE_S)
-    raise KubeError(0, f"runs are still under way after {MAX_PASSES} attempts to end them")
+    raise KubeError(0, f"runs are still in progress after {MAX_PASSES} attempts to end them")
 
 
 async def _pass(kube: Kube, settings: Settings) -> int:

@@ -174,7 +174,7 @@ class Coordinator:
         session = self.session(uid)
         return session.live(self._clock.monotonic()) if session else Live()
 
-    def under_way(self) -> list[tuple[RunPlan, Live]]:
+    def in_progress(self) -> list[tuple[RunPlan, Live]]:
         """The progress of each load that has begun and is not completely reported; the youngest
         comes last."""
         begun = [

@@ -1,4 +1,4 @@
-"""A run under way on the real cluster, for a fault to be put in its way."""
+"""A run in progress on the real cluster, for a fault to be put in its way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

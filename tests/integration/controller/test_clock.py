@@ -89,7 +89,7 @@ async def leads(world: World) -> None:
         ("Collecting", 7200, 0),
     ],
 )
-async def test_a_run_under_way_loses_nothing(
+async def test_a_run_in_progress_loses_nothing(
     stepped: World, clock: Clock, phase: str, before: int, after: int, campaign: Campaign
 ) -> None:
     clock.set(before)

@@ -29,12 +29,12 @@ async def capped(world: World, other: World) -> AsyncIterator[tuple[World, World
 
 
 async def _runs(worlds: tuple[World, World]) -> list[Json]:
-    """Those of both namespaces at one moment; never are more under way than may be."""
+    """Those of both namespaces at one moment; never are more in progress than may be."""
     namespaces = {world.namespace for world in worlds}
     found = await worlds[0].api.items(f"{PERFRUN}/perfruns")
     ours = [run for run in found if run["metadata"]["namespace"] in namespaces]
-    under_way = [run["metadata"]["name"] for run in ours if _phase(run) in UNDER_WAY]
-    assert len(under_way) <= MAX_RUNS, under_way
+    in_progress = [run["metadata"]["name"] for run in ours if _phase(run) in UNDER_WAY]
+    assert len(in_progress) <= MAX_RUNS, in_progress
     return ours
 
 

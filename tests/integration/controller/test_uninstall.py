@@ -1,4 +1,4 @@
-"""Uninstalled while runs are under way: they end as any other run does."""
+"""Uninstalled while runs are in progress: they end as any other run does."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.integration.controller.world import World
 PASSING = {"queue", "progress", "launchError", "result"}
 
 
-async def test_runs_under_way_and_waiting_have_an_end_like_any_other(
+async def test_runs_in_progress_and_waiting_have_an_end_like_any_other(
     world: World, server: ApiServer, tmp_path: Path
 ) -> None:
     await world.apply_test()

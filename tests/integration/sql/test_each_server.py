@@ -25,7 +25,7 @@ class Dialect:
     second: str
     sleeps: str
     busy: str
-    """How many statements of the loads are under way."""
+    """How many statements of the loads are in progress."""
     working: str
     """How many connections of the loads are in a statement."""
     resting: str

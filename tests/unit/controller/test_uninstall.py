@@ -42,8 +42,8 @@ async def test_runs_end_and_jobs_go_and_history_stays(kube: FakeKube) -> None:
 async def test_its_end_is_one_like_any_other(kube: FakeKube) -> None:
     place = {"reason": "?", "position": 1}
     passing: Json = {"progress": "12s", "launchError": "quota", "queue": place}
-    under_way = {"type": "Reconciling", "status": "True", "reason": "Running"}
-    run = run_body("one", phase="Running", revision="api-1", conditions=[under_way], **passing)
+    in_progress = {"type": "Reconciling", "status": "True", "reason": "Running"}
+    run = run_body("one", phase="Running", revision="api-1", conditions=[in_progress], **passing)
     run["metadata"]["generation"] = 2
     kube.put(PERF_RUNS, run)
     kube.put(PERF_RUNS, run_body("rubbish", phase="Running", startTime="yesterday"))
@@ -80,7 +80,7 @@ async def test_one_bad_run_does_not_stop_the_rest_and_its_job_goes(
         return await patch(resource, namespace, name, body, sub=sub)
 
     monkeypatch.setattr(kube, "patch", refusing)
-    with pytest.raises(KubeError, match="still under way"):
+    with pytest.raises(KubeError, match="still in progress"):
         await uninstall(kube, settings())  # type: ignore[arg-type]
     assert (verdicts(kube), kube.all(JOBS)) == ({"bad": None, "good": "Inconclusive"}, [])
 

@@ -182,7 +182,7 @@ async def test_intervals_are_merged_and_answered(world: World, deadline):
     assert world.coordinator.live(UID).sent == 20
 
 
-async def test_a_stop_reaches_workers_at_the_barrier_and_under_way(world: World, deadline):
+async def test_a_stop_reaches_workers_at_the_barrier_and_in_progress(world: World, deadline):
     session = world.coordinator.open(make_plan(2), start_deadline=deadline)
     waiting = asyncio.create_task(world.ready(0))
     await until(lambda: session.ready_count == 1)

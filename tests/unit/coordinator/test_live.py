@@ -1,4 +1,4 @@
-"""The live view over several workers, and the line that a run under way shows."""
+"""The live view over several workers, and the line that a run in progress shows."""
 
 from datetime import UTC, datetime
 

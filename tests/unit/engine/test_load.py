@@ -173,7 +173,7 @@ async def test_a_burst_that_takes_too_long_drops_the_rest_and_says_so(
     assert len(server.log) == scenario.started == scenario.finished
 
 
-async def test_what_a_burst_has_under_way_when_it_takes_too_long_gets_the_grace(
+async def test_what_a_burst_has_in_progress_when_it_takes_too_long_gets_the_grace(
     run: Run, monkeypatch: pytest.MonkeyPatch, short_grace: None
 ) -> None:
     monkeypatch.setattr("perfrun.engine.load.pacers.MAX_BURST", 200 * MS)

@@ -70,7 +70,7 @@ def facts(spec: Json, conditions: list[Json], status: Json) -> HealthFacts:
     )
 
 
-def under_way(phase: str, **status: Any) -> Json:
+def in_progress(phase: str, **status: Any) -> Json:
     conditions = open_conditions(Phase(phase), [], NOW, 1)
     told = PerfRunStatus(observed_generation=1, phase=Phase(phase), conditions=conditions)
     return perfrun(**told.as_patch(), **status)
@@ -130,15 +130,15 @@ PERFTESTS = (
     Case("could not be run", judged(WARNS, "Error"), "Healthy", "Error"),
     Case("could not be run, and gates", judged(FAILS, "Error"), "Degraded", "Error"),
     Case("no objectives", judged({}, "Pass"), "Healthy"),
-    Case("a run is under way", judged(WARNS, "Pass", active=["api-2"]), "Healthy"),
+    Case("a run is in progress", judged(WARNS, "Pass", active=["api-2"]), "Healthy"),
     Case(
-        "a run of a test that gates is under way",
+        "a run of a test that gates is in progress",
         judged(FAILS, "Fail", active=["api-2"]),
         "Progressing",
         "PerfRun api-2 is in progress",
     ),
     Case(
-        "the first run of a test that gates is under way",
+        "the first run of a test that gates is in progress",
         perftest(FAILS, READY, active=["api-1"]),
         "Progressing",
     ),
@@ -158,13 +158,13 @@ PERFRUNS = (
     Case("just created", perfrun(), "Progressing", "has not looked"),
     Case(
         "queued",
-        under_way("Queued", queue={"reason": "shop:8000 is under load", "position": 1}),
+        in_progress("Queued", queue={"reason": "shop:8000 is under load", "position": 1}),
         "Progressing",
         "shop:8000 is under load",
     ),
-    Case("starting", under_way("Starting"), "Progressing", "Starting"),
-    Case("running", under_way("Running", progress="3s, 180/s"), "Progressing", "3s, 180/s"),
-    Case("collecting", under_way("Collecting"), "Progressing"),
+    Case("starting", in_progress("Starting"), "Progressing", "Starting"),
+    Case("running", in_progress("Running", progress="3s, 180/s"), "Progressing", "3s, 180/s"),
+    Case("collecting", in_progress("Collecting"), "Progressing"),
     *(
         Case(
             verdict,

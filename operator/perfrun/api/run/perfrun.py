@@ -199,7 +199,7 @@ class HoldStatus(StatusModel):
         default=None,
         description="Met: all objectives were met. Missed: one was not. Unclear: the load "
         "generator was the limit. Lost: a worker was lost. Repeated: not judged, the rate is held "
-        "again. Not set while the hold is under way.",
+        "again. Not set while the hold is in progress.",
     )
     throughput: Text | None = Field(default=None, description="Successful requests per second.")
     error_rate: Text | None = Field(default=None, description="Share of requests that failed.")

@@ -130,7 +130,7 @@ KINDS = (
             PrinterColumn(
                 "Active",
                 ".status.active[0]",
-                description="A run that is not done; one that is under way before one that waits.",
+                description="A run that is not done; one in progress comes before one that waits.",
             ),
             PrinterColumn("Message", ".status.conditions[?(@.type=='Ready')].message", priority=1),
             PrinterColumn("Time Zone", ".spec.schedule.timeZone", priority=1),

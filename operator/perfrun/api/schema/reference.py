@@ -89,18 +89,20 @@ def _type(field: Json) -> str:
         values = field["enum"]
         return "one of " + ", ".join(f"`{value}`" for value in values)
     if field.get("x-kubernetes-int-or-string"):
-        return "text or whole number"
+        return "string or integer"
     match field.get("type"):
         case "array":
-            return f"list of {_type(field['items'])}"
+            item = _type(field["items"])
+            plural = item in ("string", "integer", "object")
+            return f"list of {item}s" if plural else f"list, each {item}"
         case "object" if "additionalProperties" in field:
             return f"map to {_type(field['additionalProperties'])}"
         case "string":
-            return "time" if field.get("format") == "date-time" else "text"
+            return "time" if field.get("format") == "date-time" else "string"
         case "integer":
-            return "whole number"
+            return "integer"
         case "boolean":
-            return "true or false"
+            return "boolean"
         case "object":
             return "object"
     return "anything"

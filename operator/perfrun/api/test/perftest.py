@@ -321,7 +321,7 @@ class PerfTestStatus(StatusModel):
     )
     active: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=100)] = Field(
         default=[],
-        description="Names of the runs that are not done; runs under way come before queued ones.",
+        description="Names of the runs that are not done; those in progress come first.",
     )
     last_run: Annotated[str, Field(max_length=63)] | None = Field(
         default=None, description="Name of the run that completed last."

@@ -47,12 +47,12 @@ class Board:
 
     def rows(self, now: datetime) -> list[tuple[str, ...]]:
         """A row for each run in progress, then one for each other test, by name."""
-        under_way = sorted((run for run in self.runs.values() if not run.done), key=recency)
-        busy = {run.test for run in under_way}
+        in_progress = sorted((run for run in self.runs.values() if not run.done), key=recency)
+        busy = {run.test for run in in_progress}
         last = {run.test: run for run in sorted(self.runs.values(), key=recency)}
         idle = (test for name, test in sorted(self.tests.items()) if name not in busy)
         return [
-            *(self._run_row(run, self.tests.get(run.test), now) for run in under_way),
+            *(self._run_row(run, self.tests.get(run.test), now) for run in in_progress),
             *(self._test_row(test, last.get(test.name), now) for test in idle),
         ]
 

@@ -113,9 +113,9 @@ class Screen(InPlace):
 def screen_lines(board: Board, title: str, now: datetime, console: Console) -> list[Text]:
     """The table below a title line, no higher and no wider than the terminal."""
     rows = board.rows(now)
-    under_way = sum(not run.done for run in board.runs.values())
+    in_progress = sum(not run.done for run in board.runs.values())
     tests = f"{len(board.tests)} test{'' if len(board.tests) == 1 else 's'}"
-    head = f"{title}: {under_way} under way, {tests}, {now:%H:%M:%S} UTC"
+    head = f"{title}: {in_progress} in progress, {tests}, {now:%H:%M:%S} UTC"
     lines = [Text(head, style="dim", no_wrap=True, overflow="ellipsis")]
     if board.away:
         lines.append(Text(board.away, style="yellow", no_wrap=True, overflow="ellipsis"))

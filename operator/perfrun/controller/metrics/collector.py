@@ -43,7 +43,7 @@ class Metrics(Collector):
         """Whether this operator leads. A standby shows no tests, or each would be
         exported twice.
         """
-        self.under_way: Callable[[], Iterable[tuple[RunPlan, Live]]] = tuple
+        self.in_progress: Callable[[], Iterable[tuple[RunPlan, Live]]] = tuple
         """The progress of loads that have begun; the one that began last comes last."""
         self.loop_lag: Callable[[], float] = float
         """The longest time in the last minute for which the main loop stood still, in seconds."""
@@ -176,7 +176,7 @@ class Metrics(Collector):
         # If several runs of a test are in progress, the one that began last.
         return {
             Key(plan.namespace, plan.test): live
-            for plan, live in self.under_way()
+            for plan, live in self.in_progress()
             if not self._is_overridden(plan)
         }
 

@@ -260,13 +260,13 @@ class TestReconciler:
         """Returns the resourceVersion of the test after the write."""
         generation, said = test.metadata.generation, test.status.updated(status)
         key = Key(test.metadata.namespace, test.metadata.name)
-        under_way = _active(self._store.own_runs_of(key))
+        in_progress = _active(self._store.own_runs_of(key))
         health = HealthFacts(
             ready=ready,
             regressed=regressed,
             gates=outcome.gates,
             regression_fails=test.spec.baseline.on_regression == "Fail",
-            active=under_way[0].key.name if under_way else None,
+            active=in_progress[0].key.name if in_progress else None,
             last_run=said.last_run,
             last_verdict=said.last_verdict,
         )
@@ -331,7 +331,7 @@ def _ready(test: CheckedTest, warnings: list[str], suspended: str | None) -> Con
 
 
 def _active(runs: Iterable[RunRecord]) -> list[RunRecord]:
-    """Those that are not done; those under way come before those that wait."""
+    """Those that are not done; those in progress come before those that wait."""
     return sorted((run for run in runs if not run.done), key=lambda run: not run.holds_target)
 
 

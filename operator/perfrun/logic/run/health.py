@@ -48,7 +48,7 @@ def health_condition(facts: HealthFacts) -> Condition | None:
         return _stalled(ready.reason, ready.message)
     if facts.gates and facts.active is not None:
         message = f"PerfRun {facts.active} is in progress"
-        return Condition(type="Reconciling", status="True", reason="RunUnderWay", message=message)
+        return Condition(type="Reconciling", status="True", reason="RunInProgress", message=message)
     if facts.regression_fails and regressed is not None and regressed.status == "True":
         return _stalled(regressed.reason, regressed.message)
     if facts.last_verdict is Verdict.FAIL:

@@ -56,12 +56,12 @@ def frozen(
 
 def queued(run: PerfRun, now: datetime, place: QueueStatus) -> PerfRunStatus:
     """It waits for its turn."""
-    return _under_way(Phase.QUEUED, run, now).updated(PerfRunStatus(queue=place))
+    return _in_progress(Phase.QUEUED, run, now).updated(PerfRunStatus(queue=place))
 
 
 def starting(run: PerfRun, now: datetime) -> PerfRunStatus:
     """Its turn has come, for the first time or again."""
-    return _under_way(Phase.STARTING, run, now).updated(
+    return _in_progress(Phase.STARTING, run, now).updated(
         PerfRunStatus(
             queue=None,
             accepted_time=run.status.accepted_time or format_time(now),
@@ -106,7 +106,7 @@ def launched(job: str) -> PerfRunStatus:
 
 def running(run: PerfRun, start: datetime, workers: int) -> PerfRunStatus:
     """All workers are ready, and the load begins at ``start``."""
-    return _under_way(Phase.RUNNING, run, start).updated(
+    return _in_progress(Phase.RUNNING, run, start).updated(
         PerfRunStatus(
             start_time=format_time(start),
             progress=None,
@@ -139,7 +139,7 @@ def stopping(reason: str) -> PerfRunStatus:
 
 def collecting(run: PerfRun, facts: RunFacts) -> PerfRunStatus:
     """The load is over, and the run waits for reports."""
-    return _under_way(Phase.COLLECTING, run, facts.now).updated(
+    return _in_progress(Phase.COLLECTING, run, facts.now).updated(
         PerfRunStatus(
             load_end_time=format_time(facts.now),
             report_deadline=format_time(collecting_deadline(facts)),
@@ -273,7 +273,7 @@ def _slo_met(run_verdict: RunVerdict) -> tuple[str, str]:
             return "Unknown", "Inconclusive"
 
 
-def _under_way(phase: Phase, run: PerfRun, now: datetime) -> PerfRunStatus:
+def _in_progress(phase: Phase, run: PerfRun, now: datetime) -> PerfRunStatus:
     generation = run.metadata.generation
     return PerfRunStatus(
         observed_generation=generation,

@@ -158,7 +158,7 @@ class Admission:
         for cap in self._full_caps(me.namespace):
             return Placement(self._turn_of(me, cap), self._why_full(cap, me.namespace))
         caps = self._rules(me.namespace).caps
-        free = {cap: cap.runs - self._under_way(cap) for cap in caps if cap.runs is not None}
+        free = {cap: cap.runs - self._in_progress(cap) for cap in caps if cap.runs is not None}
         if not free:
             return None
         for one in self._turns():
@@ -203,27 +203,27 @@ class Admission:
 
     def _over(self, namespace: str, more: int = 0) -> bool:
         """Whether a namespace has its share of slots, counting ``more`` additional ones."""
-        under_way = self._queues.under_way[namespace] + more
-        return any(under_way >= cap.share for cap in self._rules(namespace).caps)
+        in_progress = self._queues.in_progress[namespace] + more
+        return any(in_progress >= cap.share for cap in self._rules(namespace).caps)
 
     def _eligible(self, namespace: str) -> bool:
         return self._rules(namespace).held is None and not self._full_caps(namespace)
 
     def _full_caps(self, namespace: str) -> list[Cap]:
         """The caps that allow no more runs of a namespace."""
-        mine = self._queues.under_way[namespace]
+        mine = self._queues.in_progress[namespace]
         return [
             cap
             for cap in self._rules(namespace).caps
             if (cap.per_namespace is not None and mine >= cap.per_namespace)
-            or (cap.runs is not None and self._under_way(cap) >= cap.runs)
+            or (cap.runs is not None and self._in_progress(cap) >= cap.runs)
         ]
 
-    def _under_way(self, cap: Cap) -> int:
+    def _in_progress(self, cap: Cap) -> int:
         if cap not in self._counted:
             self._counted[cap] = sum(
                 count
-                for namespace, count in self._queues.under_way.items()
+                for namespace, count in self._queues.in_progress.items()
                 if cap in self._rules(namespace).caps
             )
         return self._counted[cap]
@@ -249,18 +249,18 @@ class Admission:
 
     def _own_share_used(self, cap: Cap, namespace: str) -> bool:
         most = cap.per_namespace
-        return most is not None and self._queues.under_way[namespace] >= most
+        return most is not None and self._queues.in_progress[namespace] >= most
 
     def _why_full(self, cap: Cap, namespace: str) -> str:
         if self._own_share_used(cap, namespace):
             return (
                 f"PerfPolicy {cap.policy} allows {cap.per_namespace} runs of one namespace at the "
-                f"same time (limits.runsPerNamespace), and {self._queues.under_way[namespace]} of "
-                f"{namespace} are under way"
+                f"same time (limits.runsPerNamespace), and "
+                f"{self._queues.in_progress[namespace]} of {namespace} are in progress"
             )
         return (
             f"PerfPolicy {cap.policy} allows {cap.runs} runs at the same time (limits.runs), and "
-            f"{self._under_way(cap)} are under way"
+            f"{self._in_progress(cap)} are in progress"
         )
 
 

@@ -152,5 +152,5 @@ class _Walk:
 
 
 def _of(run: Pending) -> str:
-    doing = "is still under way" if run.me.turn is not None else "still waits for its turn"
+    doing = "is still in progress" if run.me.turn is not None else "still waits for its turn"
     return f"the run of {run.one.tick:%H:%M} {doing}"

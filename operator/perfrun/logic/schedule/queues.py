@@ -97,7 +97,7 @@ class Queues:
         """By namespace and test: its waiting runs with reason Change."""
         self._served: dict[str, datetime] = {}
         self._served_on: dict[str, dict[str, datetime]] = {}
-        self.under_way: Counter[str] = Counter()
+        self.in_progress: Counter[str] = Counter()
         """By namespace: how many have their turn. Read only."""
 
     def put(self, run: Contender) -> None:
@@ -110,7 +110,7 @@ class Queues:
         self._runs[run.key] = run
         if run.turn is not None:
             self._holders.setdefault(run.target, {})[run.key] = run
-            self.under_way[run.namespace] += 1
+            self.in_progress[run.namespace] += 1
             self.note_turn(run.namespace, run.target, run.turn)
             return
         self._lines.setdefault(run.namespace, NamespaceQueue()).add(run)
@@ -137,9 +137,9 @@ class Queues:
     def _take_out(self, run: Contender) -> None:
         if run.turn is not None:
             del self._holders[run.target][run.key]
-            self.under_way[run.namespace] -= 1
-            if not self.under_way[run.namespace]:
-                del self.under_way[run.namespace]
+            self.in_progress[run.namespace] -= 1
+            if not self.in_progress[run.namespace]:
+                del self.in_progress[run.namespace]
         else:
             self._stop_waiting(run)
         if not self._holders.get(run.target):
@@ -168,7 +168,7 @@ class Queues:
 
     def open_in(self, namespace: str) -> int:
         """How many runs of a namespace wait or have their turn."""
-        return len(self.waiting_in(namespace)) + self.under_way[namespace]
+        return len(self.waiting_in(namespace)) + self.in_progress[namespace]
 
     def waiting_in(self, namespace: str) -> Sequence[Order]:
         """The waiting runs of a namespace, the oldest first."""

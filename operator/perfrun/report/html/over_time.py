@@ -232,7 +232,7 @@ def _in_flight(timeline: Timeline) -> Chart:
         x=timeline.x,
         y=count_axis(max(highest, *(limit.value for limit in limits), 1), tick_number),
         x_title=timeline.x_title,
-        columns=("time", "under way"),
+        columns=("time", "in progress"),
         rows=timeline.rows([f"{value:,}" for value in values]),
         lines=[ChartLine("", timeline.steps(values), "started")],
         spans=timeline.spans,

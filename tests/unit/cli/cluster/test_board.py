@@ -22,7 +22,7 @@ def listed(board: Board, tests: list, runs: list) -> list[str]:
     return board.take(Listed(PERF_TESTS, tests)) + board.take(Listed(PERF_RUNS, runs))
 
 
-def test_at_first_tests_and_runs_under_way_are_told_and_old_runs_are_not():
+def test_at_first_tests_and_runs_in_progress_are_told_and_old_runs_are_not():
     tests = [perftest_body("api", nextScheduleTime=NEXT), perftest_body("manual")]
     assert listed(Board(), tests, [DONE, RUNNING]) == [
         f"api: next run at {NEXT}",
@@ -93,7 +93,7 @@ def test_one_test_of_many():
     assert [row[0] for row in board.rows(NOW)] == ["api"]
 
 
-def test_rows_are_the_runs_under_way_and_then_the_other_tests_with_their_last_run():
+def test_rows_are_the_runs_in_progress_and_then_the_other_tests_with_their_last_run():
     board = Board()
     queued = run_body(
         "slow-1",
@@ -132,8 +132,8 @@ def screen(height: int, width: int = 80, tests: int = 3, away: str = "") -> list
 
 
 def test_a_screen_is_no_higher_than_the_terminal():
-    assert screen(24)[0] == "namespace shop: 0 under way, 3 tests, 12:00:00 UTC"
-    assert screen(24, tests=1)[0] == "namespace shop: 0 under way, 1 test, 12:00:00 UTC"
+    assert screen(24)[0] == "namespace shop: 0 in progress, 3 tests, 12:00:00 UTC"
+    assert screen(24, tests=1)[0] == "namespace shop: 0 in progress, 1 test, 12:00:00 UTC"
     small = screen(10, tests=50)
     assert len(small) < 10
     assert small[-1] == "and 44 more"

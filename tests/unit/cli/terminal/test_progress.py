@@ -1,4 +1,4 @@
-"""How a run under way is shown."""
+"""How a run in progress is shown."""
 
 import io
 from dataclasses import replace
@@ -53,7 +53,7 @@ def test_plain_lines_say_a_state_once():
     )
 
 
-def test_a_plain_line_of_a_load_under_way():
+def test_a_plain_line_of_a_load_in_progress():
     assert shown(progress(RUNNING)) == (
         "0s/1s  answers/s 74  in flight 3  failed 2 (5.41%)  dropped 1  p95 5ms\n"
     )

@@ -272,7 +272,7 @@ def test_a_group_that_cannot_be_collected_leaves_the_others(
     def fails() -> Iterator[tuple[RunPlan, Live]]:
         raise ZeroDivisionError
 
-    metrics.under_way = fails
+    metrics.in_progress = fails
     assert scrape(metrics)[of("perfrun_verdict", verdict="Warn")] == 1.0
     assert "a group of series is missing" in caplog.text
 

@@ -1,4 +1,4 @@
-"""A run under way, as Prometheus sees it."""
+"""A run in progress, as Prometheus sees it."""
 
 import math
 from typing import Any
@@ -32,11 +32,11 @@ LIVE = Live(
 
 def shown(*runs: tuple[RunPlan, Live]) -> Series:
     metrics = leading()
-    metrics.under_way = lambda: runs
+    metrics.in_progress = lambda: runs
     return {of: value for of, value in scrape(metrics).items() if "_live_" in of[0]}
 
 
-def test_all_that_is_known_of_a_run_under_way() -> None:
+def test_all_that_is_known_of_a_run_in_progress() -> None:
     assert shown((PLAN, LIVE)) == {
         of("perfrun_live_rate"): 99.5,
         of("perfrun_live_in_flight"): 7,
@@ -53,9 +53,9 @@ def test_all_that_is_known_of_a_run_under_way() -> None:
     }
 
 
-def test_quantiles_are_of_a_summary_while_a_run_is_under_way() -> None:
+def test_quantiles_are_of_a_summary_while_a_run_is_in_progress() -> None:
     metrics = leading()
-    metrics.under_way = lambda: [(PLAN, LIVE)]
+    metrics.in_progress = lambda: [(PLAN, LIVE)]
     families = {
         family.name: family.type
         for family in metrics.collect()
@@ -64,7 +64,7 @@ def test_quantiles_are_of_a_summary_while_a_run_is_under_way() -> None:
     assert families == {"perfrun_live_latency_seconds": "summary"}
 
 
-def test_nothing_without_a_run_under_way() -> None:
+def test_nothing_without_a_run_in_progress() -> None:
     assert shown() == {}
 
 
@@ -82,7 +82,7 @@ def test_of_two_runs_of_a_test_the_one_that_began_last_is_shown() -> None:
 
 def test_a_standby_asks_nobody() -> None:
     metrics = Metrics(leading()._store)
-    metrics.under_way = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    metrics.in_progress = lambda: 1 / 0  # type: ignore[assignment, return-value]
     assert [name for name, _ in scrape(metrics)] == ["perfrun_leader", "perfrun_loop_lag_seconds"]
 
 
@@ -92,7 +92,7 @@ def test_a_value_that_is_no_number_costs_its_own_series_and_no_other(value: Any)
     fields = ("elapsed", "in_flight", "succeeded", "planned", "rate")
     recent = {"p50": value, "p95": 2e9, "p99": value}
     odd = Live(**{**dict.fromkeys(fields, value), "failed": 3, "recent": recent})
-    metrics.under_way = lambda: [(PLAN, odd)]
+    metrics.in_progress = lambda: [(PLAN, odd)]
     seen = scrape(metrics)
     assert all(math.isfinite(number) for number in seen.values())
     assert seen[of("perfrun_live_requests", outcome="failed")] == 3

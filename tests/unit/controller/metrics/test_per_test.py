@@ -37,7 +37,7 @@ def test_streak_goes_by_the_end_of_runs_and_not_by_the_order_they_are_known_in()
     assert inconclusive_streak(reversed(records("PII"))) == 2
 
 
-def test_run_under_way_neither_ends_nor_lengthens_the_streak() -> None:
+def test_run_in_progress_neither_ends_nor_lengthens_the_streak() -> None:
     store = Store(tests={TEST: "uid"})
     for record in [*records("PII"), run_record(perf_run("now", phase="Running"))]:
         store.put_run(record)

@@ -128,7 +128,7 @@ class World:
         return await self.reconciler.reconcile(KEY)
 
     async def measure(self, terminated: Collection[int] = ()) -> None:
-        """Both workers have reported; the load is under way by the status.
+        """Both workers have reported; the load is in progress by the status.
 
         ``terminated``: those that were ended before their load was.
         """
@@ -767,7 +767,7 @@ async def test_what_was_observed_is_judged_and_missing_metrics_are_no_error(worl
     world.status["phase"] = "Starting"
     await world.step()
     async with asyncio.timeout(10):
-        # The operator looks while the run is under way.
+        # The operator looks while the run is in progress.
         while not world.kube.asked["get", "deployments"]:
             await asyncio.sleep(0.002)
     world.status["phase"] = "Running"

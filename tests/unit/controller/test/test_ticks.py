@@ -101,7 +101,7 @@ async def test_a_test_that_has_changed_since_is_left_to_its_reconciler(world: Wo
     assert (world.created, world.looked_at) == ([], ["shop"])
 
 
-async def test_a_test_with_a_run_under_way_is_left_to_its_reconciler(world: World) -> None:
+async def test_a_test_with_a_run_in_progress_is_left_to_its_reconciler(world: World) -> None:
     world.store.put_run(run_record(PerfRun.parse(run_body("shop-1", phase="Running"))))
     world.prepare()
     await world.run()

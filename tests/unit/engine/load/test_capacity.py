@@ -28,7 +28,7 @@ def searching(
 
 @dataclass
 class Run:
-    """A search under way."""
+    """A search in progress."""
 
     engine: Engine
     ended: asyncio.Task[WorkerReport]

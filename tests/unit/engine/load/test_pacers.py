@@ -138,7 +138,7 @@ def open_pacer(*due: int, end: int, limit: int = 100, place: Share = ALONE) -> O
             open_pacer(0, 10, 20, end=30, limit=2),
             -S,
             [(20, [released(0, 0, 20), released(1, 10, 10), dropped(2, 20), waits(30)])],
-            id="more than may be under way",
+            id="more than may be in progress",
         ),
         pytest.param(
             open_pacer(0, 1, 2, end=2 * S),

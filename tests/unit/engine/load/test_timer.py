@@ -17,7 +17,7 @@ class Request:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def timed_out(self) -> None:
-        assert self.begun, "it was not under way"
+        assert self.begun, "it was not in progress"
         self.begun = 0
         self.ended.set()
 
@@ -36,7 +36,7 @@ async def test_what_is_overdue_is_ended_and_never_early() -> None:
     deadline.close()
 
 
-async def test_what_is_not_under_way_or_comes_later_is_left_alone() -> None:
+async def test_what_is_not_in_progress_or_comes_later_is_left_alone() -> None:
     idle, late = Request(0), Request(monotonic_ns() + 60_000 * MS)
     overdue = Request(1)
     deadline = Deadline(10 * MS, [idle, late, overdue])

@@ -225,11 +225,11 @@ async def test_the_series_of_a_burst(run: Run) -> None:
 
 
 async def test_the_series_of_a_capacity_search_has_all_holds() -> None:
-    async with running() as server, search(searching(server)) as under_way:
-        under_way.tell(1, 100, length=S // 2)
-        await under_way.held()
-        under_way.tell(2, 200, length=S // 2)
-        await under_way.held()
-        report = await asyncio.wait_for(under_way.done(), 10)
+    async with running() as server, search(searching(server)) as in_progress:
+        in_progress.tell(1, 100, length=S // 2)
+        await in_progress.held()
+        in_progress.tell(2, 200, length=S // 2)
+        await in_progress.held()
+        report = await asyncio.wait_for(in_progress.done(), 10)
     assert_adds_up(report)
     assert sum(report.series.succeeded) == 150

@@ -28,7 +28,7 @@ RAN: dict[str, Any] = {"last_run": "api-1"}
             ("Stalled", "RefusedByPolicy"),
         ),
         (HealthFacts(ready(), active="api-2"), None),
-        (HealthFacts(ready(), gates=True, active="api-2"), ("Reconciling", "RunUnderWay")),
+        (HealthFacts(ready(), gates=True, active="api-2"), ("Reconciling", "RunInProgress")),
         (HealthFacts(ready(), REGRESSED), None),
         (HealthFacts(ready(), REGRESSED, gates=True), None),
         (

@@ -282,7 +282,7 @@ COLLECTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "",
     ),
     (
-        "a report under way of dead workers is waited for",
+        "a report in progress of dead workers is waited for",
         {"workers": [pod(0, dead=True), pod(1, dead=True)]},
         Action.WAIT,
         "2 of 2",
@@ -320,7 +320,7 @@ TEARDOWN: list[tuple[str, Phase, dict[str, Any], Action, str]] = [
     ("those have reported", Phase.RUNNING, OVER, Action.COLLECT, "that are alive have reported"),
     ("and that was noted", Phase.COLLECTING, OVER, Action.CLEAN_UP, ""),
     (
-        "all were killed, and a report of theirs may be under way",
+        "all were killed, and a report of theirs may be in progress",
         Phase.COLLECTING,
         {"workers": ALL_KILLED},
         Action.WAIT,
@@ -480,7 +480,7 @@ def test_decision(phase: Phase, changes: dict[str, Any], action: Action, says: s
 
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.DONE])
-def test_nothing_is_decided_about_runs_that_are_not_under_way(phase: Phase) -> None:
+def test_nothing_is_decided_about_runs_that_are_not_in_progress(phase: Phase) -> None:
     with pytest.raises(ValueError, match=phase.value):
         decide(facts(phase))
 
@@ -548,7 +548,7 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
     [
         (True, 60, 60),  # workers live: they get what the plan gives them
         (True, 1, LAST_REPORTS_S),  # and never less than a last moment
-        (False, 60, LAST_REPORTS_S),  # workers are gone: only what is under way
+        (False, 60, LAST_REPORTS_S),  # workers are gone: only what is in progress
     ],
 )
 def test_how_long_reports_are_waited_for(alive: bool, planned: float, expected: float) -> None:

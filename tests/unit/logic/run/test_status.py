@@ -67,12 +67,12 @@ def test_a_condition_keeps_its_time_while_its_status_does_not_change() -> None:
 @pytest.mark.parametrize(
     "phase", [phase for phase in Phase if phase is not Phase.DONE], ids=lambda phase: phase.value
 )
-def test_a_run_under_way_is_reconciling(phase: Phase) -> None:
+def test_a_run_in_progress_is_reconciling(phase: Phase) -> None:
     found = {c.type: (c.status, c.reason) for c in open_conditions(phase, [], NOW, 1)}
     assert found == {"Complete": ("False", phase.value), "Reconciling": ("True", phase.value)}
 
 
-def test_the_next_phase_keeps_since_when_a_run_is_under_way() -> None:
+def test_the_next_phase_keeps_since_when_a_run_is_in_progress() -> None:
     before = open_conditions(Phase.QUEUED, [], EARLIER, 1)
     after = open_conditions(Phase.STARTING, before, NOW, 1)
     assert {c.last_transition_time for c in after} == {EARLIER}

@@ -243,7 +243,7 @@ def test_target_key_is_the_same_for_all_spellings(url: str, expected: str) -> No
 # --- what policies say ------------------------------------------------------------------------
 
 FEW = AdmissionRules(caps=(Cap("few", 2),))
-TWO_RUNS = "PerfPolicy few allows 2 runs at the same time (limits.runs), and 2 are under way"
+TWO_RUNS = "PerfPolicy few allows 2 runs at the same time (limits.runs), and 2 are in progress"
 
 
 def own(name: str, age: int = 0, **more: Any) -> Contender:
@@ -376,7 +376,7 @@ def test_a_written_share_is_never_passed_though_slots_are_idle() -> None:
     assert place(third, busy, rules=HARD) == Placement(
         1,
         "PerfPolicy hard allows 2 runs of one namespace at the same time (limits.runsPerNamespace), and "
-        "2 of a are under way",
+        "2 of a are in progress",
     )
     assert place(own("b", namespace="b"), [*busy, third], rules=HARD) == Placement()
 

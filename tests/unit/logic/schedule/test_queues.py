@@ -43,7 +43,7 @@ def test_what_is_known_is_what_is_there(steps: list[tuple[bool, Contender]]) -> 
     waiting = sorted((r for r in there.values() if r.turn is None), key=lambda r: r.order)
     holding = [r for r in there.values() if r.turn is not None]
     assert set(queues.namespaces()) == {r.namespace for r in waiting}
-    assert queues.under_way == Counter(r.namespace for r in holding)
+    assert queues.in_progress == Counter(r.namespace for r in holding)
     for namespace in ("a", "b"):
         mine = [r for r in waiting if r.namespace == namespace]
         assert list(queues.waiting_in(namespace)) == [r.order for r in mine]

@@ -63,9 +63,9 @@ def test_without_a_schedule_there_is_nothing_to_foretell() -> None:
         (
             "Forbid",
             [None, "StillActive", "StillActive", None, "StillActive"],
-            "missed: the run of 12:05 is still under way, and concurrencyPolicy is Forbid",
+            "missed: the run of 12:05 is still in progress, and concurrencyPolicy is Forbid",
         ),
-        ("Replace", [None] * 5, "the run of 12:05 is still under way: it is stopped first"),
+        ("Replace", [None] * 5, "the run of 12:05 is still in progress: it is stopped first"),
         ("Allow", [None] * 5, "waits until 12:17: team/shop-29925365 is loading shop.team:80"),
     ],
 )

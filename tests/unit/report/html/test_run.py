@@ -128,7 +128,7 @@ def test_a_result_of_which_no_worker_reported():
     assert "has no objectives" not in page.text
 
 
-def test_a_run_that_is_still_under_way():
+def test_a_run_that_is_still_in_progress():
     page = Page(run_page(Reported(a_run(verdict=None, phase="Running", message=None, slos=[]))))
     assert "Running" in page.text
     assert "The run was not judged." in page.text

@@ -258,7 +258,7 @@ def _head(*fields: tuple[bytes, bytes], status: bytes = b"\x88", after: bytes = 
 def opened(
     data: bytes = SETTINGS, body: bytes = b"", asked: int = 3
 ) -> tuple[Http2Connection, _Wire, list[_Exchange]]:
-    """A connection without a socket, with requests under way: streams 1, 3, 5 and so on."""
+    """A connection without a socket, with requests in progress: streams 1, 3, 5 and so on."""
     connection, wire = Http2Connection(_Home()), _Wire()
     connection.connection_made(wire)  # type: ignore[arg-type]
     connection.data_received(data)
@@ -457,7 +457,7 @@ async def test_a_long_upload_is_no_flood_of_window_updates() -> None:
     assert wire.sent.endswith(frame(FrameType.DATA, Flag.END_STREAM, 1, b"x"))
 
 
-async def test_after_goaway_what_is_under_way_is_answered_and_then_the_connection_goes() -> None:
+async def test_after_goaway_what_is_in_progress_is_answered_and_then_the_connection_goes() -> None:
     connection, wire, waiting = opened()
     connection.data_received(frame(FrameType.GOAWAY, 0, 0, b"\0\0\0\1\0\0\0\0"))
     assert [exchange.outcomes for exchange in waiting] == [[], ["refused"], ["refused"]]

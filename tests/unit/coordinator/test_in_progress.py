@@ -1,24 +1,24 @@
-"""Which runs are shown as under way."""
+"""Which runs are shown as in progress."""
 
 from datetime import datetime, timedelta
 
 from tests.unit.coordinator.conftest import NOW, UID, World, make_interval, make_plan
 
 
-async def test_a_run_before_its_load_is_not_under_way(world: World, deadline: datetime) -> None:
+async def test_a_run_before_its_load_is_not_in_progress(world: World, deadline: datetime) -> None:
     world.coordinator.open(make_plan(), start_deadline=deadline)
-    assert world.coordinator.under_way() == []
+    assert world.coordinator.in_progress() == []
 
 
-async def test_a_load_that_has_begun_is_under_way_until_all_have_reported(
+async def test_a_load_that_has_begun_is_in_progress_until_all_have_reported(
     world: World, deadline: datetime
 ) -> None:
     session = world.coordinator.open(make_plan(2), start_deadline=deadline, start=NOW)
     session.interval(0, make_interval(sent=17), world.clock.monotonic())
-    [(plan, live)] = world.coordinator.under_way()
+    [(plan, live)] = world.coordinator.in_progress()
     assert (plan.uid, live.sent) == (UID, 17)
     session.reported |= {0, 1}
-    assert world.coordinator.under_way() == []
+    assert world.coordinator.in_progress() == []
 
 
 async def test_the_run_that_began_last_comes_last(world: World, deadline: datetime) -> None:
@@ -26,4 +26,4 @@ async def test_the_run_that_began_last_comes_last(world: World, deadline: dateti
         plan = make_plan().model_copy(update={"uid": uid})
         start = NOW + timedelta(seconds=seconds)
         world.coordinator.open(plan, start_deadline=deadline, start=start)
-    assert [plan.uid for plan, _ in world.coordinator.under_way()] == ["old", "young"]
+    assert [plan.uid for plan, _ in world.coordinator.in_progress()] == ["old", "young"]
