@@ -89,6 +89,7 @@ check: $(STAMP) ## lint, types, import directions, drift of generated files: no 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m perfrun.api.schema.crd --check $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.schema.reference --check docs/reference/fields.md
+	$(BIN)/python -m perfrun.report.schema --check docs/reference
 
 check-manifests: $(STAMP) ## deploy/base and the README of the chart are up to date, a real API server accepts all documented manifests, actionlint
 	@$(CLUSTER) build
@@ -108,6 +109,7 @@ format: $(STAMP) ## ruff, with automatic fixes
 crds: $(STAMP) ## CRDs, the field reference, the kustomize base and the README of the chart, from the code and the chart
 	$(BIN)/python -m perfrun.api.schema.crd $(CRD_FOLDERS)
 	$(BIN)/python -m perfrun.api.schema.reference docs/reference/fields.md
+	$(BIN)/python -m perfrun.report.schema docs/reference
 	@$(CLUSTER) build
 	@PATH=$$($(CLUSTER) path):$$PATH deploy/render.sh
 	@$(CLUSTER) chart-readme

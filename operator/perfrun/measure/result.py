@@ -27,6 +27,8 @@ class RunResult(Wire):
     """None: no worker reported."""
     status: dict[str, Any] = {}
     """The status of the PerfRun as it was judged from this."""
+    figures: dict[str, Any] = {}
+    """Those of the status as numbers, for programs (``report/figures.py``)."""
 
     def pack(self) -> bytes:
         """The document as it is stored: JSON in gzip."""

@@ -17,6 +17,7 @@ from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
+from perfrun.report.figures import run_figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ def run_object(run: PerfRun) -> dict[str, Any]:
     }
 
 
+def run_document(run: PerfRun) -> dict[str, Any]:
+    """The same object for programs: beside the texts of its status their figures as numbers."""
+    return {**run_object(run), "figures": _figures(run)}
+
+
+def _figures(run: PerfRun) -> dict[str, Any]:
+    return run_figures(run).model_dump(mode="json")
+
+
 def result_document(
     plan: RunPlan, spec: PerfTestSpec, run: PerfRun, report: WorkerReport | None
 ) -> RunResult:
@@ -85,4 +95,5 @@ def result_document(
         start_time=status.start_time or "",
         report=report,
         status=run_object(run)["status"],
+        figures=_figures(run),
     )

@@ -19,6 +19,8 @@ _LEFT_OUT = ("p50", "avg", "p99", "max")
 """The columns that are dropped first if there is no space."""
 _STATISTICS = ("avg", "p50", "p95", "p99", "max")
 ALL = "all steps"
+NO_FIGURE = "n/a"
+"""In the place of a figure that is not there, for people."""
 _MAX_STEPS = 30
 _NAME = 12
 """Characters of a step's name that are worth more than another column."""
@@ -151,7 +153,7 @@ def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str
 
 def figure(text: str | None) -> str:
     """A figure of the status, ``n/a`` where there is none."""
-    return "n/a" if text is None else text
+    return NO_FIGURE if text is None else text
 
 
 def _lacking(latency: LatencyStatus | None) -> bool:

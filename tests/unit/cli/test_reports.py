@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from perfrun.cli.commands import app
 from perfrun.cli.commands.reports import _spread
-from perfrun.report.document import run_object
+from perfrun.report.document import run_document, run_object
 from tests.unit.logic.comparison.test_compare import NEW, OLD, runs
 from tests.unit.report.sample import a_run, an_error
 
@@ -58,7 +58,7 @@ def test_every_form_is_written_and_nothing_printed(cli: Cli):
 
 def test_what_was_written_as_json_is_read_again(cli: Cli):
     cli("report", keep("a.json", run_object(a_run())), "--json", "b.json")
-    assert json.loads(Path("b.json").read_text()) == run_object(a_run())
+    assert json.loads(Path("b.json").read_text()) == run_document(a_run())
     assert cli("report", "b.json").stdout == cli("report", "a.json").stdout
 
 

@@ -85,6 +85,14 @@ JunitFile = Annotated[
 MarkdownFile = Annotated[
     Path | None, typer.Option("--md", metavar="OUT", help="Write a summary in Markdown.")
 ]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="OUT",
+        help="Write the steps as CSV; into a folder steps.csv and timeline.csv.",
+    ),
+]
 Labels = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,7 @@ import typer
 
 from perfrun.cli.commands.app import (
     LOCAL,
+    CsvFile,
     FailOnVerdict,
     Files,
     HtmlFile,
@@ -83,6 +84,7 @@ def run(
     html_file: HtmlFile = None,
     junit_file: JunitFile = None,
     md_file: MarkdownFile = None,
+    csv_file: CsvFile = None,
     secrets: Secrets = None,
     url: TargetUrl = None,
     variables: Variables = None,
@@ -103,7 +105,7 @@ def run(
     from perfrun.cli.terminal.outputs import Outputs
 
     out, err = outputs()
-    places = (json_file, result_file, html_file, junit_file, md_file)
+    places = (json_file, result_file, html_file, junit_file, md_file, csv_file)
     wanted = Outputs(out, list(zip(forms.OF_A_RUN, places, strict=True)))
     report = console(err if wanted.takes_stdout else out)
     try:

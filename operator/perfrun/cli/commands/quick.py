@@ -7,6 +7,7 @@ import typer
 
 from perfrun.cli.commands.app import (
     LOCAL,
+    CsvFile,
     FailOnVerdict,
     HtmlFile,
     JsonFile,
@@ -188,6 +189,7 @@ def quick(
     html_file: HtmlFile = None,
     junit_file: JunitFile = None,
     md_file: MarkdownFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Put load on a URL, without a manifest: 200 requests, 50 at a time, or what the options say.
 
@@ -227,7 +229,7 @@ def quick(
         tell(console(err), f"quick: {error}")
         leave(Exit.USAGE, out, err)
     manifest: Form[forms.Runs] = Form("--save", lambda _: test.text, new=True)
-    files = (json_file, result_file, html_file, junit_file, md_file)
+    files = (json_file, result_file, html_file, junit_file, md_file, csv_file)
     wanted = Outputs(out, [(manifest, save), *zip(forms.OF_A_RUN, files, strict=True)])
     report = console(err if wanted.takes_stdout else out)
     code = run_manifests(

@@ -15,6 +15,7 @@ from perfrun.cli import completion
 from perfrun.cli.commands.app import (
     REPORTS,
     Context,
+    CsvFile,
     FailOnVerdict,
     HtmlFile,
     JsonFile,
@@ -56,6 +57,7 @@ def report(
     junit_file: JunitFile = None,
     json_file: JsonFile = None,
     md_file: MarkdownFile = None,
+    csv_file: CsvFile = None,
     strict: Strict = False,
     fail_on: FailOnVerdict = None,
     namespace: Namespace = None,
@@ -79,10 +81,11 @@ def report(
             (forms.JUNIT, junit_file),
             (forms.JSON, json_file),
             (forms.MARKDOWN, md_file),
+            (forms.CSV, csv_file),
         ],
     )
     with _cluster(context, namespace) as cluster:
-        sources = Sources(cluster, last=1, full=html_file is not None)
+        sources = Sources(cluster, last=1, full=html_file is not None or csv_file is not None)
         code = report(
             runs,
             sources,

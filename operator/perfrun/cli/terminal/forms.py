@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from perfrun.api.test.metric import Notation
 from perfrun.cli.terminal.exits import FailOn
 from perfrun.cli.terminal.outputs import Form
 from perfrun.logic.comparison.model import Comparison, Reported
-from perfrun.report.document import run_object
+from perfrun.report.csv_tables import csv_files, steps_csv
+from perfrun.report.document import run_document
+from perfrun.report.figures import UNITS
 from perfrun.report.junit import junit
 from perfrun.report.markdown import comparison_markdown, markdown
+from perfrun.report.steps import NO_FIGURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def _json(document: object) -> str:
 
 def _objects(subject: Runs) -> str:
     """A PerfRun; several are a List, in kubectl's format."""
-    objects = [run_object(one.run) for one in subject.runs]
+    objects = [run_document(one.run) for one in subject.runs]
     if not subject.several:
         return _json(objects[0])
     return _json({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects})
@@ -71,6 +75,14 @@ def _markdown(subject: Runs) -> str:
     return markdown([one.run for one in subject.runs])
 
 
+def _steps(subject: Runs) -> str:
+    return steps_csv(subject.runs)
+
+
+def _tables(subject: Runs) -> dict[str, str]:
+    return dict(csv_files(subject.runs))
+
+
 def _comparison_page(subject: Compared) -> str:
     from perfrun.report.html import comparison_page
 
@@ -78,7 +90,15 @@ def _comparison_page(subject: Compared) -> str:
 
 
 def _comparison_json(subject: Compared) -> str:
-    return _json(asdict(subject.comparison))
+    document = asdict(subject.comparison)
+    for row, written in zip(subject.comparison.rows, document["rows"], strict=True):
+        written["unit"] = UNITS[row.kind] if row.kind is not Notation.DURATION else "nanoseconds"
+        for cell in written["cells"]:
+            if cell["value"] is None:
+                missing = cell["text"] == NO_FIGURE
+                cell["reason"] = "no figure" if missing else "only a bound is known"
+                cell["text"] = None if missing else cell["text"]
+    return _json(document)
 
 
 def _comparison_markdown(subject: Compared) -> str:
@@ -90,7 +110,8 @@ RESULT = Form("--result", _results)
 HTML = Form("--html", _page, pages=_pages)
 JUNIT = Form("--junit", _junit)
 MARKDOWN = Form("--md", _markdown)
-OF_A_RUN = (JSON, RESULT, HTML, JUNIT, MARKDOWN)
+CSV = Form("--csv", _steps, pages=_tables, each=False)
+OF_A_RUN = (JSON, RESULT, HTML, JUNIT, MARKDOWN, CSV)
 """What a run that has just ended can be written in."""
 
 COMPARISON_JSON = Form("--json", _comparison_json)

@@ -26,7 +26,9 @@ class Form(Generic[S]):
     text: Callable[[S], str]
     """The whole as one document."""
     pages: Callable[[S], Mapping[str, str]] | None = None
-    """By file name, for a form with one document for each subject: they go into a folder."""
+    """By file name, for a form with several documents: they go into a folder."""
+    each: bool = True
+    """Whether several need a folder; else a file holds them all, and a folder the parts of it."""
     new: bool = False
     """An existing file is not replaced, because somebody may have changed it."""
 
@@ -40,7 +42,7 @@ class Destination(Generic[S]):
 
     def is_folder(self, *, several: bool) -> bool:
         """Whether documents are written into it as a folder, one for each subject."""
-        return self.form.pages is not None and (several or self.file.is_dir())
+        return self.form.pages is not None and ((several and self.form.each) or self.file.is_dir())
 
     def write(self, subject: S, *, several: bool) -> None:
         """Write it to something other than standard output. Raises OSError."""
