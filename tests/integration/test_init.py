@@ -15,7 +15,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from tests.integration.test_local_run import Cli
-from tests.unit.cli.init.given import har, har_entry, postman_item
+from tests.unit.cli.init.given import (
+    har,
+    har_entry,
+    jmx_argument,
+    jmx_element,
+    jmx_group,
+    jmx_plan,
+    jmx_sampler,
+    postman_item,
+)
 
 API = Path(__file__).parents[1] / "unit/cli/init/data/petstore.yaml"
 PATIENCE = 60.0
@@ -220,3 +229,39 @@ def test_a_collection_of_postman_takes_what_a_response_gives(
     assert shop.wrong == []
     assert {body["name"] for body in shop.bodies} == {"$(Rex)"}
     assert len({body["id"] for body in shop.bodies}) == len(shop.bodies)
+
+
+def test_a_plan_of_jmeter_sends_its_rows_and_takes_values(shop: Shop, terminal: Terminal) -> None:
+    server = urlsplit(shop.url)
+    defaults = jmx_element(
+        "ConfigTestElement",
+        HTTPSampler__domain=server.hostname,
+        HTTPSampler__port=f"${{__P(port,{server.port})}}",
+    )
+    data = jmx_element("CSVDataSet", filename="pets.csv", variableNames="pet")
+    pet = {
+        "BoundaryExtractor__refname": "id",
+        "BoundaryExtractor__lboundary": '"id": "',
+        "BoundaryExtractor__rboundary": '"',
+    }
+    create = jmx_sampler(
+        "create",
+        "/pets",
+        jmx_element("BoundaryExtractor", **pet),
+        domain="",
+        method="POST",
+        postBodyRaw="true",
+        arguments=[jmx_argument("", '{"name": "${pet}", "id": "${__UUID}"}')],
+    )
+    read = jmx_sampler("read", "/pets/${id}", domain="")
+    file = terminal.cli.folder / "plan.jmx"
+    file.write_bytes(jmx_plan(defaults, jmx_group(data, create, read, loops="20")))
+    made = terminal.made(file)
+    rows = terminal.cli.folder / "values" / "shop-data"
+    rows.mkdir(parents=True)
+    (rows / "pets.csv").write_text("pet\nRex\nTom\n")
+    burst = "{requests: 40, concurrency: 2}"
+    terminal.passed(made, burst, burst)
+    assert shop.seen == {"create": 40, "pet": 40}
+    assert Counter(body["name"] for body in shop.bodies) == {"Rex": 20, "Tom": 20}
+    assert len({body["id"] for body in shop.bodies}) == 40

@@ -14,8 +14,8 @@ def init(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="OpenAPI document, browser's recording (HAR), Postman collection or access log. "
-            "Its content says which; - is standard input.",
+            help="OpenAPI document, browser's recording (HAR), Postman collection, "
+            "JMeter test plan or access log. Its content says which; - is standard input.",
             show_default=False,
         ),
     ] = None,

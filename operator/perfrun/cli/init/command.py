@@ -158,7 +158,7 @@ def starter_draft(*, name: str, url: str) -> Draft:
         load=steady(scenarios),
         notes=(
             "A first test. To start from what you already have: perfrun init FILE (an OpenAPI "
-            "document, a recording, a Postman collection, an access log).",
+            "document, a recording, a Postman collection, a JMeter plan, an access log).",
         ),
         target_notes=() if url else ("CHANGE THIS: the service to test.",),
         scenario_notes=(

@@ -6,17 +6,33 @@ secret and what cannot stand in JSON is the same for all, and is decided here.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from perfrun.api import Json
+from perfrun.api.test.metric import LATENCY_MAX
+from perfrun.cli.init.draft import DEFAULT_URL, NotCarried
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import FEED, SecretFeed, secret_name, secret_value
-from perfrun.cli.init.texts import Part, VaryingText, clean, text_template, variable_name
+from perfrun.cli.init.texts import (
+    Part,
+    VaryingText,
+    clean,
+    one_line,
+    text_template,
+    variable_name,
+)
 
 GENERATED = "generated"
 _ROWS = 1_000_000
+_MAX_LIMITS = 20
 _MAX_DEPTH = 32
+SENT_ANYWAY = frozenset(
+    {"host", "content-length", "connection", "transfer-encoding", "cookie", "expect"}
+    | {"accept-encoding"}
+)
+"""Headers that perfrun writes itself: see cookies and compression of the target."""
 MAX_BODY_LENGTH = 64 * 1024
 MAX_VALUE_LENGTH = 4096
 _SECRET_IN_JSON = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.){1,4096})"')
@@ -63,7 +79,11 @@ class ForeignValues:
 
     def feed(self, name: str) -> str:
         """The name of a feed of its own. Call it before anything else is asked for."""
-        known = self._free(variable_name(name))
+        known = stem = variable_name(name)
+        number = 2
+        while known in self._feeds:
+            known = f"{stem}_{number}"
+            number += 1
         self._feeds.add(known)
         self.variables.reserved.add(known)
         return known
@@ -137,6 +157,65 @@ class ForeignValues:
             f"CHANGE THESE: the source has no value for {names[:300]}.",
             *self._secrets.notes,
         )
+
+
+class Addressed(Protocol):
+    """A request of a source, and where it goes."""
+
+    @property
+    def origin(self) -> str:
+        """``https://shop.example``, or the text of the variables that stand for it."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is an origin, and not such a text."""
+
+    @property
+    def shown(self) -> str:
+        """For a note."""
+
+    @property
+    def line(self) -> int:
+        """In the source."""
+
+
+_Request = TypeVar("_Request", bound=Addressed)
+
+
+def of_one_target(
+    requests: Sequence[_Request], url: str, not_carried: NotCarried
+) -> tuple[str, tuple[str, ...], list[_Request]]:
+    """The URL of the target, notes about it, and the requests that go there.
+
+    It is ``url``, else where most requests go. Those that go elsewhere are named.
+    """
+    counts = Counter(one.origin for one in requests)
+    main = max(counts, key=lambda origin: counts[origin]) if counts else ""
+    main = url if url in counts else main
+    mine = []
+    for one in requests:
+        if one.origin == main:
+            mine.append(one)
+        else:
+            where = one_line(one.origin, 80)
+            what = f"{one.shown}: a test has one target, and it goes to {where}"
+            not_carried.add(what, one.line)
+    if url:
+        return url, (), mine
+    if mine and mine[0].is_known:
+        return main, (), mine
+    what = f"the source has no value for {one_line(main, 80)}"
+    return DEFAULT_URL, (f"CHANGE THIS: {what}.",), mine
+
+
+def limits_of(limits: Mapping[str, int], not_carried: NotCarried) -> list[Json]:
+    """What a source asks of the times of single responses, as objectives; ms by the step."""
+    for step in list(limits)[_MAX_LIMITS:]:
+        not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
+    return [
+        {"metric": LATENCY_MAX, "of": step, "max": f"{limit}ms"}
+        for step, limit in list(limits.items())[:_MAX_LIMITS]
+    ]
 
 
 def text_of_parts(values: ForeignValues, name: str, parts: list[Part]) -> str:

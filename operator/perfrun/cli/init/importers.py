@@ -12,6 +12,7 @@ from rich.console import Console
 
 from perfrun.cli.init.draft import Draft, SourceError
 from perfrun.cli.init.har.archive import har_drafts
+from perfrun.cli.init.jmeter.drafting import jmeter_draft
 from perfrun.cli.init.kinds import SourceKind, kind_of
 from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
@@ -59,6 +60,10 @@ def _postman(source: SourceFile, wanted: Wanted) -> list[Draft]:
     return [postman_draft(root, shown, name=wanted.name, url=wanted.url, writes=wanted.writes)]
 
 
+def _jmeter(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    return [jmeter_draft(source.data(), source.shown, name=wanted.name, url=wanted.url)]
+
+
 def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
     with LogFile(source, wanted.err) as log:
         return [
@@ -77,6 +82,7 @@ IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.OPENAPI: _openapi,
     SourceKind.HAR: _har,
     SourceKind.POSTMAN: _postman,
+    SourceKind.JMETER: _jmeter,
     SourceKind.ACCESS_LOG: _access_log,
 }
 

@@ -16,6 +16,7 @@ class SourceKind(StrEnum):
     OPENAPI = "an OpenAPI document"
     HAR = "a HAR recording"
     POSTMAN = "a Postman collection"
+    JMETER = "a JMeter test plan"
     ACCESS_LOG = "an access log"
 
 
@@ -32,6 +33,8 @@ def kind_of(source: SourceFile) -> SourceKind:
         return SourceKind.ACCESS_LOG
     if not head:
         raise SourceError(f"{source.name}: is empty")
+    if head.startswith("<"):
+        return SourceKind.JMETER
     if head.startswith("{"):
         return _of_json(source, head)
     if "\0" in head:

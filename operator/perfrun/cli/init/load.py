@@ -58,6 +58,37 @@ def users(
     return replace(made, slos=(*made.slos, *slos))
 
 
+def ramped_users(
+    scenarios: Sequence[ScenarioDraft], number: int, ramp: int, seconds: int
+) -> LoadDraft:
+    """So many users, ``ramp`` seconds until all are there, in all ``seconds``; 0: not said."""
+    notes = ("The users of the source." if seconds else f"CHANGE THIS: {_NO_END}.",)
+    hold = max(seconds - ramp, 1) if seconds else 120
+    stages = [{"users": max(number, 1), "ramp": f"{ramp}s", "hold": f"{hold}s"}]
+    return _judged(scenarios, {"closed": {"stages": stages}}, notes, None, math.inf)
+
+
+def burst(scenarios: Sequence[ScenarioDraft], iterations: int, users: int) -> LoadDraft:
+    """So many iterations, by so many users, as fast as they can."""
+    number = max(iterations, 1)
+    load = {"burst": {"requests": number, "concurrency": min(max(users, 1), number)}}
+    notes = ("Each user of the source makes a number of iterations; these are all of them.",)
+    return _judged(scenarios, load, notes, None, number)
+
+
+def arriving(scenarios: Sequence[ScenarioDraft], iterations: int, seconds: int) -> LoadDraft:
+    """So many users, of whom each makes one iteration, beginning one after the other."""
+    rate = min(iterations / seconds, _MAX_RATE)
+    load = {"open": {"rate": _rate(rate), "duration": f"{seconds}s"}}
+    notes = (
+        f"{iterations:,} users of the source begin within {seconds} s and make one iteration each.",
+    )
+    return _judged(scenarios, load, notes, rate, iterations)
+
+
+_NO_END = "the source does not say how long the load lasts"
+
+
 def _judged(
     scenarios: Sequence[ScenarioDraft],
     load: Json,

@@ -5,12 +5,14 @@ import json
 import tempfile
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape, quoteattr
 
 from rich.console import Console
 
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.command import unlike
 from perfrun.cli.init.draft import Draft
+from perfrun.cli.init.jmeter.drafting import jmeter_draft
 from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.postman.drafting import postman_draft
 from perfrun.cli.init.source import SourceFile
@@ -101,3 +103,73 @@ def postman_item(
         if lines
     ]
     return {"name": name, "event": events, "request": {"method": method, "url": url, **more}}
+
+
+def jmx_element(kind: str, name: str = "", below: str = "", **props: Any) -> str:
+    """An element of a test plan and the hashTree behind it; ``__`` in a name is a dot. A list is a
+    collection: of texts, or of elements, which are dicts."""
+    shown = "".join(_jmx_property(key.replace("__", "."), one) for key, one in props.items())
+    gui = ' guiclass="HttpDefaultsGui"' if kind == "ConfigTestElement" else ""
+    return (
+        f"<{kind} testclass={quoteattr(kind)} testname={quoteattr(name or kind)}{gui}>\n{shown}"
+        f"</{kind}>\n<hashTree>{below}</hashTree>\n"
+    )
+
+
+def _jmx_property(name: str, value: Any) -> str:
+    key = f"name={quoteattr(name)}"
+    if isinstance(value, dict):
+        inner = "".join(_jmx_property(one.replace("__", "."), it) for one, it in value.items())
+        return f"<elementProp {key}>{inner}</elementProp>\n"
+    if isinstance(value, list):
+        inner = "".join(_jmx_property(f"{at}", one) for at, one in enumerate(value))
+        return f"<collectionProp {key}>{inner}</collectionProp>\n"
+    return f"<stringProp {key}>{escape(str(value))}</stringProp>\n"
+
+
+def jmx_sampler(name: str = "list", path: str = "/items", below: str = "", **props: Any) -> str:
+    """An HTTP sampler; keys are those of its properties without ``HTTPSampler.``."""
+    given = {"domain": "shop", "follow_redirects": "true", "path": path, **props}
+    arguments = given.pop("arguments", [])
+    files = given.pop("files", None)
+    dotted = {f"HTTPSampler__{key}": one for key, one in given.items()}
+    if arguments:
+        dotted["HTTPsampler__Arguments"] = {"Arguments__arguments": arguments}
+    if files:
+        dotted["HTTPsampler__Files"] = {"HTTPFileArgs__files": files}
+    return jmx_element("HTTPSamplerProxy", name, below, **dotted)
+
+
+def jmx_argument(name: str, value: str, *, encode: bool = True) -> dict[str, Any]:
+    always = "true" if encode else "false"
+    return {
+        "Argument__name": name,
+        "Argument__value": value,
+        "HTTPArgument__always_encode": always,
+    }
+
+
+def jmx_group(
+    *below: str, name: str = "Buyers", kind: str = "ThreadGroup", loops: str = "10", **more: Any
+) -> str:
+    props: dict[str, Any] = {
+        "num_threads": 2,
+        "ramp_time": 0,
+        "main_controller": {"LoopController__loops": loops},
+        **more,
+    }
+    dotted = {f"ThreadGroup__{key}": one for key, one in props.items()}
+    return jmx_element(kind, name, "".join(below), **dotted)
+
+
+def jmx_plan(*below: str, variables: dict[str, str] | None = None, name: str = "Shop") -> bytes:
+    listed = [
+        {"Argument__name": key, "Argument__value": one} for key, one in (variables or {}).items()
+    ]
+    defined = {"TestPlan__user_defined_variables": {"Arguments__arguments": listed}}
+    plan = jmx_element("TestPlan", name, "".join(below), **defined)
+    return f"<jmeterTestPlan>\n<hashTree>\n{plan}</hashTree></jmeterTestPlan>".encode()
+
+
+def jmx(*below: str, url: str = "", **more: Any) -> Draft:
+    return jmeter_draft(jmx_plan(*below, **more), "shop.jmx", name="", url=url)

@@ -27,6 +27,8 @@ LINE = '1.2.3.4 - - [24/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5'
         ('{"info": {"name": "x"}, "item": []}', SourceKind.POSTMAN),
         ('{"collection": {"info": {}, "item": []}}', SourceKind.POSTMAN),
         ('{"id": "version 1", "requests": []}', SourceKind.POSTMAN),
+        ('\n<?xml version="1.0"?><jmeterTestPlan/>', SourceKind.JMETER),
+        ("<anything/>", SourceKind.JMETER),
         (LINE, SourceKind.ACCESS_LOG),
         ('{"method": "GET", "uri": "/", "status": 200}\n', SourceKind.ACCESS_LOG),
         ('{"log": "a line of a container", "stream": "stdout"}\n', SourceKind.ACCESS_LOG),

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from perfrun.api import Json
-from perfrun.api.test.metric import LATENCY_MAX
 from perfrun.cli.init.draft import (
-    DEFAULT_URL,
     MAX_SCENARIOS,
     MAX_STEPS,
     Draft,
@@ -18,7 +16,7 @@ from perfrun.cli.init.draft import (
     is_read,
     with_common_headers,
 )
-from perfrun.cli.init.foreign import ForeignValues
+from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
 from perfrun.cli.init.load import users
 from perfrun.cli.init.postman.address import Address, address_of
 from perfrun.cli.init.postman.collection import (
@@ -34,12 +32,26 @@ from perfrun.cli.init.postman.values import PostmanValues
 from perfrun.cli.init.source import text_of
 from perfrun.cli.init.texts import counted, one_line, slug
 
-_MAX_LIMITS = 20
-
 
 class _Placed(NamedTuple):
     request: PostmanRequest
     address: Address
+
+    @property
+    def origin(self) -> str:
+        return self.address.origin
+
+    @property
+    def is_known(self) -> bool:
+        return self.address.is_known
+
+    @property
+    def shown(self) -> str:
+        return f'request "{one_line(self.request.name, 60)}"'
+
+    @property
+    def line(self) -> int:
+        return self.request.line
 
 
 def postman_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
@@ -63,7 +75,7 @@ def _draft(
     values = PostmanValues(foreign, variables_of(collection), not_carried)
     left: Counter[str] = Counter()
     placed = list(_placed(found, values, left, not_carried, writes=writes))
-    target, target_notes, mine = _target(placed, url, not_carried)
+    target, target_notes, mine = of_one_target(placed, url, not_carried)
     steps = PostmanSteps(foreign, values, not_carried)
     scenarios = list(_scenarios(mine, steps, not_carried))
     told = [f"Left out: {counted(count)} {why}." for why, count in left.items()]
@@ -72,7 +84,7 @@ def _draft(
         raise SourceError(f"{source}: no request can be used. {reasons}")
     headers, scenarios = with_common_headers(scenarios)
     taken = sum(len(one.steps) for one in scenarios)
-    load = users(scenarios, slos=_limits(steps.limits, not_carried))
+    load = users(scenarios, slos=limits_of(steps.limits, not_carried))
     http: Json = {"cookies": True, **({"headers": headers} if headers else {})}
     return Draft(
         name=name,
@@ -87,7 +99,7 @@ def _draft(
             *told,
             *not_carried.notes(),
         ),
-        target_notes=tuple(target_notes),
+        target_notes=target_notes,
         data_notes=foreign.notes,
         scenario_notes=("In the order of the collection, as its runner sends them.",),
     )
@@ -122,29 +134,6 @@ def _placed(
             yield _Placed(one, address)
 
 
-def _target(
-    placed: Sequence[_Placed], url: str, not_carried: NotCarried
-) -> tuple[str, list[str], list[_Placed]]:
-    """The URL of the target, notes about it, and the requests that go there."""
-    counts = Counter(one.address.origin for one in placed)
-    main = max(counts, key=lambda origin: counts[origin]) if counts else ""
-    main = url if url in counts else main
-    mine = []
-    for one in placed:
-        if one.address.origin == main:
-            mine.append(one)
-            continue
-        shown = f'request "{one_line(one.request.name, 60)}"'
-        where = one_line(one.address.origin, 80)
-        not_carried.add(f"{shown}: a test has one target, and it goes to {where}", one.request.line)
-    if url:
-        return url, [], mine
-    if mine and mine[0].address.is_known:
-        return main, [], mine
-    what = f"the collection has no value for {one_line(main, 80)}"
-    return DEFAULT_URL, [f"CHANGE THIS: {what}."], mine
-
-
 def _scenarios(
     mine: Sequence[_Placed], steps: PostmanSteps, not_carried: NotCarried
 ) -> Iterator[ScenarioDraft]:
@@ -171,13 +160,3 @@ def _scenarios(
                 not_carried.add(str(reason), one.request.line)
         if made:
             yield ScenarioDraft(name, tuple(made))
-
-
-def _limits(limits: dict[str, int], not_carried: NotCarried) -> list[Json]:
-    """What scripts ask of response times, as objectives."""
-    for step in list(limits)[_MAX_LIMITS:]:
-        not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
-    return [
-        {"metric": LATENCY_MAX, "of": step, "max": f"{limit}ms"}
-        for step, limit in list(limits.items())[:_MAX_LIMITS]
-    ]

@@ -9,6 +9,7 @@ from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_PATH_LENGTH, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
+    SENT_ANYWAY,
     ForeignValues,
     SentBody,
     header_of,
@@ -31,8 +32,6 @@ _KINDS = {
     "javascript": "application/javascript",
     "text": "text/plain",
 }
-_OURS = frozenset({"host", "content-length", "connection", "transfer-encoding", "cookie", "expect"})
-"""Headers that whoever sends the request writes."""
 _MAX_EXTRACTIONS = 20
 
 
@@ -141,7 +140,7 @@ class PostmanSteps:
             name, value = text_of(node.get("key")).strip(), text_of(node.get("value"))
             if not name or not is_enabled(node):
                 continue
-            if not HEADER_NAME.match(name) or name.lower() in _OURS:
+            if not HEADER_NAME.match(name) or name.lower() in SENT_ANYWAY:
                 self._not_carried.add(f"header {one_line(name, 60)} of {shown}", one.line)
                 continue
             found.setdefault(

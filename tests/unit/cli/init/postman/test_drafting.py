@@ -300,7 +300,7 @@ def test_an_address_without_a_value_is_to_be_changed():
     draft = postman(postman_item(url="{{base}}/a"), postman_item(url="{{base}}/b"))
     assert (draft.url, draft.target_notes) == (
         "http://localhost:8080",
-        ("CHANGE THIS: the collection has no value for {{base}}.",),
+        ("CHANGE THIS: the source has no value for {{base}}.",),
     )
     assert postman(postman_item(url="{{base}}/a"), url="http://x/v1").target_notes == ()
 

@@ -1,0 +1,1 @@
+"""A test from a JMeter test plan (JMX)."""

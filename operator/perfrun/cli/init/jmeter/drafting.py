@@ -1,0 +1,272 @@
+"""A draft of a JMeter test plan."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from perfrun.api import Json
+from perfrun.cli.init.draft import (
+    MAX_SCENARIOS,
+    Draft,
+    NotCarried,
+    ScenarioDraft,
+    SourceError,
+    StepDraft,
+    with_common_headers,
+)
+from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
+from perfrun.cli.init.jmeter.data import DataSets
+from perfrun.cli.init.jmeter.groups import load_of, threads_of, weights_of
+from perfrun.cli.init.jmeter.plan import (
+    HTTP_SAMPLERS,
+    JmeterElement,
+    JmeterPlan,
+    JmeterSampler,
+    ThreadGroup,
+)
+from perfrun.cli.init.jmeter.steps import JmeterSteps, PlacedSampler, placed, setting_of
+from perfrun.cli.init.jmeter.values import JmeterValues
+from perfrun.cli.init.jmeter.xml import XmlElement, read_xml
+from perfrun.cli.init.secrets import fill_note, secret_ref
+from perfrun.cli.init.texts import counted, one_line, slug
+
+_MAX_MS = 600_000
+
+
+def jmeter_draft(data: bytes, source: str, *, name: str, url: str) -> Draft:
+    """The draft of a test plan. Raises SourceError."""
+    root = read_xml(data, source)
+    first = _Drafting(root, source, name, url, ())
+    draft = first.draft()
+    if not first.foreign.found_secret:
+        return draft
+    return _Drafting(root, source, name, url, first.foreign.found_secret).draft()
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A thread group and those of its samplers that go to the target, with their pauses."""
+
+    group: ThreadGroup
+    samplers: tuple[JmeterSampler | PlacedSampler, ...]
+
+
+class _Drafting:
+    """One reading of a plan."""
+
+    def __init__(
+        self, root: XmlElement, source: str, name: str, url: str, secret: Iterable[str]
+    ) -> None:
+        self._source, self._url = source, url
+        self._not_carried = NotCarried()
+        self._plan = JmeterPlan(root, source, self._not_carried)
+        self._name = name or slug(self._plan.name, 40) or "plan"
+        self.foreign = ForeignValues(self._name, secret)
+        known = dict(_variables(self._plan.settings))
+        self._values = JmeterValues(self.foreign, known, self._not_carried)
+        self._data = DataSets(
+            self._plan.data, self._name, self.foreign, self._values, self._not_carried
+        )
+        self._http: Json = {"connections": "PerUser"}
+        self._target_notes: list[str] = []
+
+    def draft(self) -> Draft:
+        """Raises SourceError."""
+        for group in self._plan.groups:
+            for sampler in group.samplers:
+                for one in sampler.scope.extractors:
+                    self._reserve(one)
+        target, notes, groups = self._placed()
+        steps = JmeterSteps(self.foreign, self._values, self._data, self._not_carried)
+        setup = self._around(groups, "setup", steps)
+        self._values.keep()
+        scenarios, of_load = self._scenarios(groups, steps)
+        teardown = self._around(groups, "teardown", steps)
+        if not scenarios:
+            reasons = " ".join(self._not_carried.notes()[:5])
+            raise SourceError(f"{self._source}: no HTTP sampler can be used. {reasons}")
+        self._target(groups)
+        headers, scenarios = with_common_headers(scenarios)
+        if headers and not (setup or teardown):
+            self._http["headers"] = headers
+        else:
+            _, scenarios = headers, self._with_headers(scenarios, headers)
+        if self._plan.serialized and len(scenarios) > 1:
+            what = "that thread groups run one after another: they are scenarios of one load"
+            self._not_carried.add(what, self._plan.serialized)
+        threads = [threads_of(one, self._values, self._not_carried) for one in of_load]
+        scenarios = [
+            replace(one, weight=weight)
+            for one, weight in zip(scenarios, weights_of(threads), strict=True)
+        ]
+        load = load_of(of_load, threads, scenarios, self._not_carried)
+        slos = limits_of(steps.limits, self._not_carried)
+        taken = sum(len(one.steps) for one in scenarios) + len(setup) + len(teardown)
+        return Draft(
+            name=self._name,
+            url=target,
+            scenarios=tuple(scenarios),
+            load=replace(load, slos=(*load.slos, *slos)),
+            http=self._http,
+            variables=self.foreign.variables.values,
+            feeds=(*self.foreign.feeds, *self._data.feeds),
+            setup=setup,
+            teardown=teardown,
+            notes=(
+                f"From {one_line(self._source, 80)}: {counted(taken, 'step')}.",
+                *self._not_carried.notes(),
+            ),
+            target_notes=(*notes, *self._target_notes),
+            data_notes=(*self.foreign.notes, *self._data.notes),
+            scenario_notes=("Thread groups. A request that fails ends its iteration.",),
+        )
+
+    @staticmethod
+    def _with_headers(
+        scenarios: Sequence[ScenarioDraft], headers: Sequence[Json]
+    ) -> list[ScenarioDraft]:
+        """What all steps of the load send is not the target's where others do not send it."""
+        return [
+            replace(
+                one,
+                steps=tuple(replace(it, headers=(*headers, *it.headers)) for it in one.steps),
+            )
+            for one in scenarios
+        ]
+
+    def _reserve(self, extractor: JmeterElement) -> None:
+        for prop in ("RegexExtractor.refname", "BoundaryExtractor.refname"):
+            if name := extractor.text(prop):
+                self.foreign.extracted(name)
+        for name in extractor.text("JSONPostProcessor.referenceNames").split(";"):
+            if name.strip():
+                self.foreign.extracted(name.strip())
+
+    def _placed(self) -> tuple[str, tuple[str, ...], list[_Group]]:
+        """The URL of the target, notes about it, and what goes there."""
+        found: dict[int, PlacedSampler] = {}
+        for group in self._plan.groups:
+            for sampler in group.samplers:
+                if sampler.element.kind not in HTTP_SAMPLERS:
+                    continue
+                one = placed(sampler, self._values)
+                if one is None:
+                    shown = one_line(sampler.element.name, 60)
+                    what = f'sampler "{shown}": it has no URL of HTTP'
+                    self._not_carried.add(what, sampler.element.line)
+                else:
+                    found[id(sampler)] = one
+        target, notes, mine = of_one_target(list(found.values()), self._url, self._not_carried)
+        kept = {id(one.sampler): one for one in mine}
+        groups = [
+            _Group(
+                group,
+                tuple(
+                    kept.get(id(sampler), sampler)
+                    for sampler in group.samplers
+                    if id(sampler) in kept or sampler.element.kind not in HTTP_SAMPLERS
+                ),
+            )
+            for group in self._plan.groups
+        ]
+        return target, notes, groups
+
+    def _around(
+        self, groups: Sequence[_Group], place: str, steps: JmeterSteps
+    ) -> tuple[StepDraft, ...]:
+        """The steps of a set-up or a tear-down."""
+        made: list[StepDraft] = []
+        self._values.begin()
+        for one in groups:
+            if one.group.place == place:
+                made += steps.steps(one.samplers)
+                threads = threads_of(one.group, self._values, NotCarried())
+                if threads is None or threads.users * max(threads.loops, 1) != 1:
+                    what = f"{one.group.element.shown}: its steps are run once"
+                    self._not_carried.add(what, one.group.element.line)
+        return tuple(made[:20])
+
+    def _scenarios(
+        self, groups: Sequence[_Group], steps: JmeterSteps
+    ) -> tuple[list[ScenarioDraft], list[ThreadGroup]]:
+        scenarios: list[ScenarioDraft] = []
+        of_load: list[ThreadGroup] = []
+        for one in groups:
+            element = one.group.element
+            if one.group.place != "load":
+                continue
+            if len(scenarios) == MAX_SCENARIOS:
+                self._not_carried.add(f"{element.shown}: more than {MAX_SCENARIOS}", element.line)
+                continue
+            if not any(isinstance(sampler, PlacedSampler) for sampler in one.samplers):
+                self._not_carried.add(f"{element.shown}: it has no requests", element.line)
+                continue
+            name = steps.scenario(element.name)
+            if made := steps.steps(one.samplers):
+                scenarios.append(ScenarioDraft(name, tuple(made)))
+                of_load.append(one.group)
+        return scenarios, of_load
+
+    def _target(self, groups: Sequence[_Group]) -> None:
+        """Fields of the target that a plan has for each sampler, and those of all."""
+        samplers = [
+            one.sampler for it in groups for one in it.samplers if isinstance(one, PlacedSampler)
+        ]
+        follows = [
+            "true"
+            in (setting_of(one, f"HTTPSampler.{how}_redirects") for how in ("follow", "auto"))
+            for one in samplers
+        ]
+        if not all(follows):
+            self._http["redirects"] = 0
+        for one, does in zip(samplers, follows, strict=True):
+            if does and not all(follows):
+                what = "that some samplers follow redirects: no step does"
+                self._not_carried.add(what, one.element.line)
+        for name, field in (("response", "timeout"), ("connect", "connectTimeout")):
+            self._timeout(samplers, f"HTTPSampler.{name}_timeout", field)
+        for setting in self._plan.settings:
+            if setting.kind == "CookieManager":
+                self._http["cookies"] = True
+                if setting.items("CookieManager.cookies"):
+                    self._not_carried.add(f"{setting.shown}: cookies of its own", setting.line)
+            elif setting.kind == "AuthManager":
+                self._credentials(setting)
+
+    def _timeout(self, samplers: Sequence[JmeterSampler], name: str, field: str) -> None:
+        texts = {self._values.static(setting_of(one, name)).strip(): one for one in samplers}
+        given = {text: one for text, one in texts.items() if text not in ("", "0")}
+        if len(texts) == 1 and given:
+            (text,) = given
+            if text.isdecimal() and int(text[:9]) <= _MAX_MS:
+                self._http[field] = f"{int(text[:9])}ms"
+                return
+        for text, one in given.items():
+            what = f"{field} of {one_line(text, 30)} ms: all steps have the same"
+            self._not_carried.add(what, one.element.line)
+
+    def _credentials(self, one: JmeterElement) -> None:
+        entries = one.items("AuthManager.auth_list")
+        kinds = [entry.text("Authorization.mechanism") for entry in entries]
+        if (
+            len(entries) != 1
+            or kinds[0] not in ("", "BASIC", "BASIC_DIGEST")
+            or "auth" in self._http
+        ):
+            self._not_carried.add(f"{one.shown}: a target has one name and password", one.line)
+            return
+        secret = f"{self._name}-credentials"
+        keys = ["username", "password"]
+        refs = {f"{key}From": secret_ref(secret, key) for key in keys}
+        self._http["auth"] = {"basic": refs}
+        self._target_notes.append(fill_note(secret, keys))
+
+
+def _variables(settings: Iterable[JmeterElement]) -> Iterable[tuple[str, str]]:
+    for one in settings:
+        name = (
+            "TestPlan.user_defined_variables" if one.kind == "TestPlan" else "Arguments.arguments"
+        )
+        if one.kind in ("TestPlan", "Arguments"):
+            for argument in one.items(name):
+                if argument.text("Argument.name"):
+                    yield argument.text("Argument.name"), argument.text("Argument.value")

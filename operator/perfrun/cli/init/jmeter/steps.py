@@ -1,0 +1,313 @@
+"""HTTP samplers as steps."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote_plus, urlsplit
+
+from perfrun.api import Json
+from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, NotCarried, StepDraft
+from perfrun.cli.init.foreign import (
+    MAX_BODY_LENGTH,
+    SENT_ANYWAY,
+    ForeignValues,
+    SentBody,
+    header_of,
+    json_body,
+    text_of_parts,
+)
+from perfrun.cli.init.jmeter.data import DataSets
+from perfrun.cli.init.jmeter.plan import JmeterElement, JmeterSampler
+from perfrun.cli.init.jmeter.responses import ResponseReader
+from perfrun.cli.init.jmeter.values import JmeterValues
+from perfrun.cli.init.openapi.bodies import FORM, FormField, multipart
+from perfrun.cli.init.texts import (
+    HEADER_NAME,
+    Part,
+    UniqueNames,
+    encoded_value,
+    one_line,
+    path_template,
+    slug,
+    text_template,
+    usable_url,
+)
+
+Encode = Callable[[str], str]
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_IN_PATH = ("GET", "HEAD", "DELETE", "OPTIONS")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_LOST = {
+    "HTTPSampler.image_parser": "that embedded resources are fetched",
+    "HTTPSampler.md5": "that the response is kept as a hash",
+}
+_TIMERS = {
+    "ConstantTimer": ("ConstantTimer.delay", "", 0.0),
+    "UniformRandomTimer": ("ConstantTimer.delay", "RandomTimer.range", 0.5),
+    "GaussianRandomTimer": ("ConstantTimer.delay", "", 0.0),
+    "PoissonRandomTimer": ("ConstantTimer.delay", "RandomTimer.range", 1.0),
+}
+"""What a timer waits: a property, and another one of which a part is added on average."""
+_MAX_PAUSE_MS = 3_600_000
+
+
+@dataclass(frozen=True)
+class PlacedSampler:
+    """An HTTP sampler and where it sends its request."""
+
+    sampler: JmeterSampler
+    origin: str
+    """``https://shop.example``, or the text of the variables that stand for it."""
+    is_known: bool
+    path: str
+    """As the plan writes it."""
+
+    @property
+    def shown(self) -> str:
+        """For a note."""
+        return f'sampler "{one_line(self.sampler.element.name, 60)}"'
+
+    @property
+    def line(self) -> int:
+        """In the file."""
+        return self.sampler.element.line
+
+
+class NoSamplerStepError(Exception):
+    """Why a sampler cannot be a step."""
+
+
+def setting_of(sampler: JmeterSampler, name: str) -> str:
+    """A property of a sampler; where it has none, of the nearest request defaults."""
+    places = [sampler.element, *reversed(sampler.scope.defaults)]
+    return next((text for one in places if (text := one.text(name))), "")
+
+
+def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None:
+    """None where it is no URL of HTTP."""
+    path = setting_of(sampler, "HTTPSampler.path")
+    static = values.static(path)
+    if re.match(r"https?://", static):
+        parts = urlsplit(static)
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+        rest = static[len(parts.scheme) + 3 + len(parts.netloc) :]
+        return PlacedSampler(sampler, origin, True, rest) if usable_url(origin) else None
+    scheme = values.static(setting_of(sampler, "HTTPSampler.protocol")) or "http"
+    host = values.static(setting_of(sampler, "HTTPSampler.domain")).strip()
+    port = values.static(setting_of(sampler, "HTTPSampler.port")).strip()
+    named = re.match(r"(https?)://(.*?)/*\Z", host)
+    scheme, host = (named[1], named[2]) if named else (scheme, host)
+    port = "" if port == _DEFAULT_PORTS.get(scheme) else port
+    origin = f"{scheme}://{host}{f':{port}' if port else ''}"
+    if "${" in origin or not host:
+        return PlacedSampler(sampler, origin if host else "the server", False, path)
+    origin = origin.lower()
+    return PlacedSampler(sampler, origin, True, path) if usable_url(origin) else None
+
+
+class JmeterSteps:
+    """Makes steps; what they extract is known to those that come later."""
+
+    def __init__(
+        self,
+        foreign: ForeignValues,
+        values: JmeterValues,
+        data: DataSets,
+        not_carried: NotCarried,
+    ) -> None:
+        self._foreign = foreign
+        self._values = values
+        self._data = data
+        self._not_carried = not_carried
+        self._responses = ResponseReader(values, not_carried)
+        self._names = UniqueNames()
+        self.limits: dict[str, int] = {}
+        """How many ms a response may take, by the name of the step."""
+
+    def scenario(self, wanted: str) -> str:
+        """The name of a scenario; steps and scenarios share their names."""
+        self._values.begin()
+        return self._names.take(slug(wanted, 40), "users")
+
+    def steps(self, samplers: Sequence[JmeterSampler | PlacedSampler]) -> list[StepDraft]:
+        """The steps of a thread group, with their pauses."""
+        made: list[StepDraft] = []
+        pauses: list[int] = []
+        waiting = 0
+        for one in samplers:
+            if isinstance(one, JmeterSampler):
+                waiting += self._pause(one)
+                continue
+            if len(made) == MAX_STEPS:
+                what = f"{one.shown}: more than the {MAX_STEPS} steps of a scenario"
+                self._not_carried.add(what, one.line)
+                continue
+            try:
+                step = self._step(one)
+            except NoSamplerStepError as reason:
+                self._not_carried.add(f"{one.shown}: {reason}", one.line)
+                continue
+            made.append(step)
+            pauses.append(waiting + self._timers(one.sampler))
+            waiting = 0
+        if not made:
+            return []
+        # JMeter waits before a request, a step after it; before the first is after the last.
+        after = [*pauses[1:], pauses[0] + waiting]
+        return [
+            replace(step, think_ms=min(pause, _MAX_PAUSE_MS))
+            for step, pause in zip(made, after, strict=True)
+        ]
+
+    def _step(self, one: PlacedSampler) -> StepDraft:
+        element, values = one.sampler.element, self._values
+        values.line = element.line
+        self._data.apply(one.sampler.scope.data)
+        for name, lost in _LOST.items():
+            if setting_of(one.sampler, name) == "true":
+                self._not_carried.add(lost, one.line)
+        method = values.static(setting_of(one.sampler, "HTTPSampler.method")).upper() or "GET"
+        if method not in METHODS:
+            raise NoSamplerStepError(f"the method {one_line(method, 30)}")
+        if any(file.text("File.path") for file in element.items("HTTPsampler.Files")):
+            raise NoSamplerStepError("it sends a file")
+        headers = self._headers(one)
+        arguments = list(self._arguments(one.sampler))
+        is_raw = setting_of(one.sampler, "HTTPSampler.postBodyRaw") == "true" or (
+            bool(arguments) and not any(argument.text("Argument.name") for argument in arguments)
+        )
+        in_path = not is_raw and method in _IN_PATH
+        path = path_template(self._path(one, arguments if in_path else []))
+        if len(path) > MAX_PATH_LENGTH:
+            raise NoSamplerStepError("its path is too long")
+        body = SentBody()
+        if arguments and not in_path:
+            body = self._raw(arguments, headers) if is_raw else self._form(one, arguments, headers)
+        judged = self._responses.read(one.sampler)
+        plain = slug(f"{method} {one.path.partition('?')[0]}")
+        name = self._names.take(slug(element.name), plain or method.lower())
+        if judged.max_ms:
+            self.limits[name] = judged.max_ms
+        return StepDraft(
+            name=name,
+            path=path if path.startswith("/") else f"/{path}",
+            method=method,
+            headers=tuple(headers.values())[:50],
+            json=body.json,
+            body=body.text,
+            status=tuple(sorted(judged.status or ())),
+            expect_json=judged.expect_json,
+            extract=judged.extract,
+        )
+
+    def _headers(self, one: PlacedSampler) -> dict[str, Json]:
+        """Those of the nearest header manager go before the others."""
+        found: dict[str, Json] = {}
+        for manager in one.sampler.scope.headers:
+            for header in manager.items("HeaderManager.headers"):
+                name = self._values.static(header.text("Header.name")).strip()
+                if not name:
+                    continue
+                if not HEADER_NAME.match(name) or name.lower() in SENT_ANYWAY:
+                    self._not_carried.add(f"header {one_line(name, 60)}", header.line)
+                    continue
+                value = self._values.split(header.text("Header.value"))
+                found[name.lower()] = header_of(self._foreign, name, value)
+        return found
+
+    def _arguments(self, sampler: JmeterSampler) -> Iterator[JmeterElement]:
+        """Those of request defaults come first."""
+        for place in (*sampler.scope.defaults, sampler.element):
+            for one in place.items("HTTPsampler.Arguments"):
+                if one.text("Argument.name") or one.text("Argument.value"):
+                    yield one
+
+    def _path(self, one: PlacedSampler, arguments: Sequence[JmeterElement]) -> list[Part]:
+        path, mark, query = one.path.partition("#")[0].partition("?")
+        parts: list[Part] = self._values.split(path) if path else ["/"]
+        if isinstance(parts[0], str) and not parts[0].startswith("/"):
+            parts = ["/", *parts]
+        pairs: list[list[Part]] = [
+            [name, equals, *self._foreign.hidden(name, self._values.split(value))]
+            for name, equals, value in (pair.partition("=") for pair in query.split("&") if mark)
+        ]
+        pairs += [self._pair(argument, encoded_value) for argument in arguments]
+        for index, pair in enumerate(pairs):
+            parts += ["&" if index else "?", *pair]
+        return parts
+
+    def _pair(self, argument: JmeterElement, encode: Encode) -> list[Part]:
+        name, value = argument.text("Argument.name"), argument.text("Argument.value")
+        hidden = self._foreign.hidden(name, self._values.split(value))
+        # What is not to be encoded is encoded already.
+        if not argument.is_set("HTTPArgument.always_encode"):
+            encode = str
+        equals = "=" if value or argument.text("HTTPArgument.use_equals") != "false" else ""
+        return [
+            *(encode(one) if isinstance(one, str) else one for one in self._values.split(name)),
+            equals,
+            *(encode(one) if isinstance(one, str) else one for one in hidden),
+        ]
+
+    def _raw(self, arguments: Sequence[JmeterElement], headers: dict[str, Json]) -> SentBody:
+        text = "".join(one.text("Argument.value") for one in arguments)
+        if len(text) > MAX_BODY_LENGTH:
+            raise NoSamplerStepError("its body is too long")
+        kind = headers.get("content-type", {}).get("value", "")
+        if "json" in kind.lower():
+            return json_body(self._foreign, text, self._values.split)
+        return SentBody(text=text_template(self._values.split(text)))
+
+    def _form(
+        self, one: PlacedSampler, arguments: Sequence[JmeterElement], headers: dict[str, Json]
+    ) -> SentBody:
+        if setting_of(one.sampler, "HTTPSampler.DO_MULTIPART_POST") == "true":
+            fields = [
+                FormField(
+                    name := argument.text("Argument.name"),
+                    text_of_parts(
+                        self._foreign, name, self._values.split(argument.text("Argument.value"))
+                    ),
+                )
+                for argument in arguments
+            ]
+            kind, text = multipart(fields)
+            headers["content-type"] = {"name": "Content-Type", "value": kind}
+            return SentBody(text=text)
+        headers.setdefault("content-type", {"name": "Content-Type", "value": FORM})
+        pairs = [self._pair(argument, quote_plus) for argument in arguments]
+        return SentBody(text="&".join(text_template(pair) for pair in pairs))
+
+    def _pause(self, sampler: JmeterSampler) -> int:
+        """What a flow control action waits, in ms."""
+        element = sampler.element
+        if element.text("ActionProcessor.action") not in ("", "1"):
+            self._not_carried.add(f"{element.shown}: it stops or skips something", element.line)
+            return 0
+        duration = self._values.number(element.text("ActionProcessor.duration"))
+        if duration is None:
+            self._not_carried.add(f"{element.shown}: its duration is not fixed", element.line)
+        return max(duration or 0, 0) + self._timers(sampler)
+
+    def _timers(self, sampler: JmeterSampler) -> int:
+        """What timers wait before a request, on average, in ms."""
+        whole = 0.0
+        for one in sampler.scope.timers:
+            fixed, varying, share = _TIMERS[one.kind]
+            delay = self._milliseconds(one, fixed)
+            spread = self._milliseconds(one, varying) if varying else 0.0
+            if one.kind != "ConstantTimer":
+                self._not_carried.add(
+                    f"{one.shown}: its pauses are random, those of a step are always the average",
+                    one.line,
+                )
+            whole += delay + spread * share
+        return round(whole)
+
+    def _milliseconds(self, one: JmeterElement, name: str) -> float:
+        text = self._values.static(one.text(name)).strip()
+        try:
+            return min(max(float(text or 0), 0.0), _MAX_PAUSE_MS)
+        except ValueError:
+            self._not_carried.add(f"{one.shown}: {one_line(text, 60)} is not fixed", one.line)
+            return 0.0
