@@ -23,7 +23,7 @@ def _refusals(manifest: BadManifest) -> list[str]:
     data = manifest.path.read_bytes()
     document = yaml.safe_load(data)
     if document["kind"] == "PerfTest":
-        return [p for read in parse_manifests("-", data) for p in read.problems]
+        return [p.text for read in parse_manifests("-", data) for p in read.problems]
     try:
         PerfRun.model_validate(document)
     except ValidationError as error:

@@ -45,7 +45,7 @@ def next_runs(
     wrong = [one for one in manifests if one.problems]
     for manifest in wrong:
         for problem in manifest.problems:
-            tell(out, f"{manifest.source}: {problem}")
+            tell(out, problem.line("error"))
     if wrong:
         return Exit.USAGE
     if not any(one.test for one in manifests):

@@ -78,7 +78,9 @@ def changed(manifests: Sequence[Manifest], overrides: Overrides) -> list[Manifes
         done.append(_changed(manifest, manifest.test, overrides if movable else without_url))
         moved += movable
     if url is not None and not moved and not any(one.problems for one in done):
-        done.append(Manifest(f"--url {url}", problems=("no test has a target with a URL",)))
+        option = Manifest(f"--url {url}")
+        wrong = option.remark("no test has a target with a URL")
+        done.append(replace(option, problems=(wrong,)))
     return done
 
 
@@ -87,19 +89,21 @@ def _changed(manifest: Manifest, test: PerfTest, overrides: Overrides) -> Manife
         return manifest
     spec, problems = overridden(test.spec, overrides)
     if problems:
-        return replace(manifest, problems=tuple(map(as_options, problems)))
+        return replace(
+            manifest, problems=tuple(manifest.remark(as_options(one)) for one in problems)
+        )
     before, after = check(test.spec), check(spec)
     outdated = {str(warning) for warning in before.warnings}
     return replace(
         manifest,
         test=test.model_copy(update={"spec": spec}),
         overrides=overrides,
-        problems=tuple(f"with {line}: {problem}" for problem in after.problems),
+        problems=tuple(manifest.remark(f"with {line}: {problem}") for problem in after.problems),
         warnings=(
-            *(one for one in manifest.warnings if one not in outdated),
-            *map(str, after.warnings),
+            *(one for one in manifest.warnings if one.text not in outdated),
+            *(manifest.remark(str(warning)) for warning in after.warnings),
         ),
-        in_cluster=tuple(map(str, after.in_cluster)),
+        in_cluster=tuple(manifest.remark(str(warning)) for warning in after.in_cluster),
     )
 
 

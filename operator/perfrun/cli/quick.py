@@ -17,7 +17,7 @@ from perfrun.api.test.metric import ERROR_RATE, LATENCY, LATENCY_P95
 from perfrun.cli.init.secrets import fill_note, secret_name, secret_ref, secret_value
 from perfrun.cli.init.texts import UniqueNames, slug
 from perfrun.cli.init.write import yaml_text
-from perfrun.local.files.manifests import MAX_FILE, Manifest, parse_manifests
+from perfrun.local.files.manifests import MAX_FILE, FileRemark, Manifest, parse_manifests
 from perfrun.local.values import Held
 
 REQUESTS = 200
@@ -127,13 +127,12 @@ class QuickTest(NamedTuple):
             values = {key: value.encode() for key, value in self.secrets.items()}
             yield Manifest("quick", held=Held("Secret", "default", self.secret, values))
 
-    def _named(self, problem: str) -> str:
-        field, separator, message = problem.partition(": ")
+    def _named(self, remark: FileRemark) -> FileRemark:
         of_objectives = ((f"spec.slos[{i}]", name) for i, name in enumerate(self.objectives))
         for prefix, option in (*_OPTIONS, *of_objectives):
-            if separator and field.startswith(prefix):
-                return f"{option}: {message}"
-        return problem
+            if remark.field.startswith(prefix):
+                return FileRemark("quick", None, "", option, remark.message)
+        return FileRemark("quick", None, "", remark.field, remark.message)
 
 
 def quick_test(options: QuickOptions) -> QuickTest:

@@ -216,9 +216,9 @@ def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
         for warning in manifest.warnings:
             if warning in manifest.in_cluster:
                 continue
-            tell(err, f"{manifest.source}: warning: {warning}")
+            tell(err, warning.line("warning"))
         for problem in manifest.problems:
-            tell(err, f"{manifest.source}: {problem}")
+            tell(err, problem.line("error"))
     return sum(len(manifest.problems) for manifest in manifests)
 
 
@@ -240,7 +240,7 @@ def _with_values(
         if manifest.test is not None:
             values, missing = find_values(manifest.test, held, secrets)
             tests.append(WantedTest(manifest.test, values, manifest.overrides))
-            problems += [f"{manifest.source}: {sentence}" for sentence in missing]
+            problems += [manifest.remark(sentence).line("error") for sentence in missing]
     return tests, problems
 
 

@@ -9,7 +9,7 @@ from perfrun.api import Json
 from perfrun.cli.costs import Daily, Estimate, daily, load_words, plan_of, total_words
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
-from perfrun.local.files.manifests import Manifest, read_manifests, selected
+from perfrun.local.files.manifests import FileRemark, Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 
 
@@ -25,7 +25,7 @@ def validate_files(
     if form is TextForm.TEXT:
         for manifest in manifests:
             for line in describe(manifest, now):
-                tell(out, f"{manifest.source}: {line}")
+                tell(out, line)
         if (total := total_line(manifests, now)) is not None:
             tell(out, total)
     else:
@@ -41,22 +41,25 @@ def validate_files(
 
 def describe(manifest: Manifest, now: datetime) -> Iterator[str]:
     """The lines about one document."""
+    yield from (problem.line("error") for problem in manifest.problems)
+    yield from (warning.line("warning") for warning in manifest.warnings)
     if manifest.skipped:
-        yield f"skipped: {manifest.skipped}"
-    if manifest.held is not None and not manifest.problems:
+        yield f"{manifest.source}: skipped: {manifest.skipped}"
+    if manifest.problems:
+        return
+    if manifest.held is not None:
         kind, _, name, data = manifest.held
-        yield f"ok: {kind} {name}: perfrun run takes values from it: {', '.join(sorted(data))}"
-    if manifest.policy is not None and not manifest.problems:
+        keys = ", ".join(sorted(data))
+        yield f"{manifest.source}: ok: {kind} {name}: perfrun run takes values from it: {keys}"
+    if manifest.policy is not None:
         name = manifest.policy.metadata.name
-        yield f"ok: PerfPolicy {name}: it applies in a cluster; perfrun next takes it into account"
-    yield from manifest.problems
-    for warning in manifest.warnings:
-        yield f"warning: {warning}"
-    if manifest.test is not None and not manifest.problems:
+        effect = "it applies in a cluster; perfrun next takes it into account"
+        yield f"{manifest.source}: ok: PerfPolicy {name}: {effect}"
+    if manifest.test is not None:
         plan = plan_of(manifest.test)
         cost = daily(manifest.test, plan, now)
         words = [*load_words(plan), *(cost.words() if cost is not None else ())]
-        yield f"ok: {manifest.test.metadata.name}: {', '.join(words)}"
+        yield f"{manifest.source}: ok: {manifest.test.metadata.name}: {', '.join(words)}"
 
 
 def total_line(manifests: Sequence[Manifest], now: datetime) -> str | None:
@@ -73,8 +76,8 @@ def as_json(manifest: Manifest, now: datetime) -> Json:
     found: Json = {
         "source": manifest.source,
         "ok": right,
-        "problems": list(manifest.problems),
-        "warnings": list(manifest.warnings),
+        "problems": list(map(_remark_json, manifest.problems)),
+        "warnings": list(map(_remark_json, manifest.warnings)),
     }
     if manifest.skipped:
         found["skipped"] = manifest.skipped
@@ -88,6 +91,12 @@ def as_json(manifest: Manifest, now: datetime) -> Json:
         found["load"] = ", ".join(load_words(plan))
         found["daily"] = None if cost is None else _daily_json(cost)
     return found
+
+
+def _remark_json(remark: FileRemark) -> Json:
+    line, column = remark.place or (None, None)
+    place: Json = {"file": remark.file, "line": line, "column": column}
+    return place | {"name": remark.name, "field": remark.field, "message": remark.message}
 
 
 def _daily_json(cost: Daily) -> Json:

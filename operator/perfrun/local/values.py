@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from perfrun.api.test.perftest import PerfTest
 from perfrun.api.test.values import ValueRef, value_refs
+from perfrun.logic.problems import Problem, field_path
 
 FoundValues = Mapping[ValueRef, Path | bytes]
 """Where each value of a test is: in a file, or here."""
@@ -35,21 +36,21 @@ class Held(NamedTuple):
     data: Mapping[str, bytes]
 
 
-def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[str]]:
-    """The contents of a Secret or ConfigMap, and its problems, as ``field: message``."""
+def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[Problem]]:
+    """The contents of a Secret or ConfigMap, and its problems."""
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     data: dict[str, bytes] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for field, encoded in _FIELDS[document["kind"]]:
         for key, value in _mapping(document.get(field)).items():
             try:
                 data[key] = _decoded(value) if encoded else _text(value)
             except ValueError as error:
-                problems.append(f"{field}.{key}: {error}")
+                problems.append(Problem(field_path([field, str(key)]), str(error)))
     namespace, name = (metadata.get("namespace") or "default"), metadata.get("name")
     if not isinstance(name, str):
-        problems.append("metadata.name: this field is required")
+        problems.append(Problem("metadata.name", "this field is required"))
     return Held(document["kind"], str(namespace), str(name), data), problems
 
 

@@ -34,7 +34,7 @@ def from_file(
 ) -> Given:
     """A test from a manifest, with another target or other variables. Raises InvalidTestError."""
     manifests = read_manifests([str(file)])
-    _refuse(f"{one.source}: {problem}" for one in manifests for problem in one.problems)
+    _refuse(problem.line("error") for one in manifests for problem in one.problems)
     test = _chosen(manifests, file, name)
     if url is not None or variables:
         test = _test(test.metadata.model_dump(by_alias=True), _changed(test, url, variables))

@@ -42,7 +42,10 @@ def test_the_shortest_test_has_the_documented_defaults() -> None:
         ({"slos": [{"metric": "latency.p95"}]}, "max, min or both"),
         ({"slos": [{"metric": "latency.p42", "max": "1s"}]}, "unknown metric"),
         ({"slos": [{"metric": "pageLoad.p75", "max": "1"}]}, "a duration, as in 500ms"),
-        ({"slos": [{"metric": "layoutShift.p999", "max": "1"}]}, "for pages pageLoad"),
+        (
+            {"slos": [{"metric": "layoutShift.p999", "max": "1"}]},
+            "did you mean layoutShift.p99, layoutShift.p95 or layoutShift.p90",
+        ),
         ({"slos": [{"metric": "cpu.max", "max": "1/s"}]}, "a number of cores, as in 800m"),
         ({"slos": [{"metric": "value.min", "min": "1e9"}]}, "a number, as in 12"),
         ({"observe": [{"name": "api"}]}, "exactly one of workload, sql or prometheus"),

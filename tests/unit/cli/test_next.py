@@ -85,7 +85,10 @@ def test_a_policy_of_the_files_is_looked_at(tmp_path: Path) -> None:
 def test_a_policy_that_is_wrong_is_told_and_nothing_foretold(tmp_path: Path) -> None:
     code, text = said(tmp_path, NIGHTLY + POLICY.replace("Berlin", "Berln"))
     assert code is Exit.USAGE
-    assert "f.yaml:2: spec.allowedHours[0].timeZone: Europe/Berln is not a time zone" in text
+    assert (
+        "f.yaml:13:52: error: night: spec.allowedHours[0].timeZone: Europe/Berln is not a time zone"
+        in text
+    )
     assert "✔" not in text
 
 

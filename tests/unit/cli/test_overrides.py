@@ -42,7 +42,7 @@ def changes(*texts: str, **options: object) -> list[Manifest]:
 
 
 def said(found: list[Manifest]) -> list[str]:
-    return [f"{one.source}: {problem}" for one in found for problem in one.problems]
+    return [problem.line("error") for one in found for problem in one.problems]
 
 
 def test_all_options_together_are_the_overrides_of_a_run():
@@ -99,15 +99,15 @@ def test_a_database_stays_where_it_is():
     assert [one.test.spec.target.url for one in found] == ["http://localhost/api", None]
     assert [one.overrides is None for one in found] == [False, True]
     (_, nothing) = changes(SQL, url="http://localhost")
-    assert said([nothing]) == ["--url http://localhost: no test has a target with a URL"]
+    assert said([nothing]) == ["--url http://localhost: error: no test has a target with a URL"]
 
 
 def test_what_does_not_fit_is_said_of_the_option():
     found = changes(OPEN, settings=["load.closed.users=5"], variables=["regoin=us"])
     assert said(found) == [
-        "shop.yaml:1: --var regoin: the test does not define it in spec.variables; did you mean "
+        "shop.yaml:2:1: error: shop: --var regoin: the test does not define it in spec.variables; did you mean "
         '"region"?',
-        "shop.yaml:1: --set load.users: the load of the test is open, of which runs can set scale, "
+        "shop.yaml:2:1: error: shop: --set load.users: the load of the test is open, of which runs can set scale, "
         "rate, duration, workers",
     ]
 
@@ -117,12 +117,12 @@ def test_warnings_are_those_of_what_runs():
     (after,) = changes(OPEN, settings=["load.scale=0.1"])
     (back,) = changes(OPEN.replace("100/s", "10/s"), settings=["load.scale=10"])
     assert (before.warnings, back.warnings) == ((), ())
-    assert "gives only about 100" in after.warnings[0]
+    assert "gives only about 100" in after.warnings[0].text
 
 
 def test_a_load_that_is_too_long_is_refused():
     (found,) = changes(OPEN, settings=["load.duration=48h"])
-    assert found.problems[0].startswith("with load.duration: 48h: spec.load.open: lasts 48h")
+    assert found.problems[0].text.startswith("with load.duration: 48h: spec.load.open: lasts 48h")
 
 
 def test_nothing_runs_where_overrides_are_wrong(tmp_path: Path):

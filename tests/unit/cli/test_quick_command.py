@@ -229,21 +229,21 @@ def test_what_is_saved_is_read_back_as_the_same(options: QuickOptions):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-n", "5", "-r", "5"], "quick: -n and -r do not go together"),
-        (["-d", "10x"], "quick: -d: '10x' is not a duration"),
-        (["-r", "fast"], "quick: -r: 'fast' is not a rate"),
-        (["-r", "5", "-d", "3000h"], "quick: -r and -d: lasts 3000h"),
-        (["-c", "2000000", "-d", "1s"], "quick: -c: must be at most 1000000"),
-        (["-r", "5", "-c", "1", "-w", "2"], "quick: -c: is less than the 2 workers"),
-        (["-t", "0"], "quick: -t: must be more than 0s"),
-        (["-m", "FETCH"], "quick: -m: 'FETCH' is not one of GET"),
-        (["-H", "A: b", "-H", "a: c"], "quick: -H: header a is given twice"),
-        (["--body", "$(nothing)"], "quick: --body: $(nothing) is not a variable"),
-        (["--body", "@/nothing/here"], "quick: --body: /nothing/here cannot be read: No such file"),
-        (["--expect", "99"], "quick: --expect: must be at least 100"),
-        (["--p95", "500"], "quick: --p95: the limit of this metric must be a duration"),
-        (["--p99", "1s", "--error-rate", "1"], "quick: --error-rate: the limit of this metric"),
-        (["--slo", "p95<5ms"], 'quick: --slo p95: p95 is measured only for benchmark targets; did'),
+        (["-n", "5", "-r", "5"], "quick: error: -n and -r do not go together"),
+        (["-d", "10x"], "quick: error: -d: '10x' is not a duration"),
+        (["-r", "fast"], "quick: error: -r: 'fast' is not a rate"),
+        (["-r", "5", "-d", "3000h"], "quick: error: -r and -d: lasts 3000h"),
+        (["-c", "2000000", "-d", "1s"], "quick: error: -c: must be at most 1000000"),
+        (["-r", "5", "-c", "1", "-w", "2"], "quick: error: -c: is less than the 2 workers"),
+        (["-t", "0"], "quick: error: -t: must be more than 0s"),
+        (["-m", "FETCH"], "quick: error: -m: 'FETCH' is not one of GET"),
+        (["-H", "A: b", "-H", "a: c"], "quick: error: -H: header a is given twice"),
+        (["--body", "$(nothing)"], "quick: error: --body: $(nothing) is not a variable"),
+        (["--body", "@/nothing/here"], "quick: error: --body: /nothing/here cannot be read: No such file"),
+        (["--expect", "99"], "quick: error: --expect: must be at least 100"),
+        (["--p95", "500"], "quick: error: --p95: the limit of this metric must be a duration"),
+        (["--p99", "1s", "--error-rate", "1"], "quick: error: --error-rate: the limit of this metric"),
+        (["--slo", "p95<5ms"], 'quick: error: --slo p95: p95 is measured only for benchmark targets; did'),
         (["--json", "-", "--save", "-"], "--save and --json both write to -"),
     ],
 )  # fmt: skip
@@ -259,7 +259,7 @@ def test_what_is_wrong_is_told_with_the_option_and_nothing_is_sent(arguments, to
 def test_a_url_that_is_none_is_told_in_one_sentence(url):
     done = CliRunner().invoke(app, ["quick", url], env={"COLUMNS": "200"})
     assert done.exit_code == 2
-    assert re.fullmatch(r"quick: URL: .*\n", done.stderr)
+    assert re.fullmatch(r"quick: error: URL: .*\n", done.stderr)
 
 
 def test_a_manifest_that_is_there_is_not_replaced(tmp_path: Path):
@@ -275,7 +275,9 @@ def test_a_manifest_that_is_there_is_not_replaced(tmp_path: Path):
 def test_a_url_in_the_place_of_a_file_is_told_which_command_takes_it(command, url):
     done = CliRunner().invoke(app, [command, url], env={"COLUMNS": "300"})
     assert done.exit_code == 2
-    assert f"{url}: is a URL, not a file; to put load on it: perfrun quick {url}" in done.output
+    assert (
+        f"{url}: error: is a URL, not a file; to put load on it: perfrun quick {url}" in done.output
+    )
 
 
 def test_a_body_from_a_file_and_from_standard_input(

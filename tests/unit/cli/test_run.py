@@ -101,7 +101,7 @@ def test_nothing_runs_when_one_manifest_is_wrong(tmp_path: Path):
     (tmp_path / "b.yaml").write_text(GOOD.replace("spec:", "specc:"))
     code, text = ran(tmp_path)
     assert code is Exit.USAGE
-    assert "b.yaml:1: specc: unknown field" in text
+    assert "b.yaml:4:1: error: api: specc: unknown field" in text
 
 
 def test_nothing_selected_is_wrong_usage_and_says_so_once(tmp_path: Path):
@@ -118,10 +118,10 @@ def test_nothing_to_run_is_wrong_usage(tmp_path: Path):
     file.write_text("apiVersion: v1\nkind: Service\n")
     code, text = ran(file)
     assert code is Exit.USAGE
-    assert "service.yaml:1: skipped: Service (v1)" in text
+    assert "service.yaml:1:1: skipped: Service (v1)" in text
     head = "apiVersion: perfrun.dev/v1alpha1\nkind: PerfPolicy\n"
     file.write_text(f"{head}metadata: {{name: lab}}\nspec: {{}}\n")
-    assert "service.yaml:1: skipped: a PerfPolicy applies only in a cluster" in ran(file)[1]
+    assert "service.yaml:1:1: skipped: a PerfPolicy applies only in a cluster" in ran(file)[1]
     assert "nothing to run" in text
 
 
@@ -177,7 +177,7 @@ def test_wrong_usage_is_2(arguments):
 def test_a_manifest_on_stdin():
     result = CliRunner().invoke(app, ["validate", "-"], input=GOOD)
     assert result.exit_code == 0
-    assert result.stdout.startswith("stdin:1: ok: api: burst of 10 iterations, 10 at a time")
+    assert result.stdout.startswith("-:1:1: ok: api: burst of 10 iterations, 10 at a time")
 
 
 def test_what_only_matters_in_a_cluster_is_not_told_of_a_run_here() -> None:
@@ -188,7 +188,7 @@ def test_what_only_matters_in_a_cluster_is_not_told_of_a_run_here() -> None:
     text = GOOD.replace(burst, "{open: {rate: 10/s, duration: 5s}}").replace(slos, observing)
     (manifest,) = parse_manifests("f.yaml", text.encode())
     assert manifest.problems == ()
-    assert "metrics.k8s.io" in " ".join(manifest.warnings)
+    assert "metrics.k8s.io" in " ".join(one.text for one in manifest.warnings)
     written = io.StringIO()
     assert tell_manifests([manifest], Console(file=written, width=1000)) == 0
     assert "latency.p99" in written.getvalue()

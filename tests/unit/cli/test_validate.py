@@ -22,7 +22,7 @@ BURST = "burst: {requests: 10, concurrency: 10}"
 
 def said(text: str) -> list[str]:
     (manifest,) = parse_manifests("f.yaml", text.encode())
-    return list(describe(manifest, NOW))
+    return [line.replace("f.yaml:1:1: ", "") for line in describe(manifest, NOW)]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,26 @@ def test_for_programs(tmp_path):
         {"runs": 1.0, "requests": {"value": 10.0, "atMost": False}, "coreHours": None},
     )
     assert wrong["ok"] is False
-    assert "specc: unknown field" in wrong["problems"][0]
+    file = str(tmp_path / "1.yaml")
+    assert wrong["source"] == f"{file}:1:1"
+    assert wrong["problems"] == [
+        {
+            "file": file,
+            "line": 1,
+            "column": 1,
+            "name": "api",
+            "field": "spec",
+            "message": "this field is required",
+        },
+        {
+            "file": file,
+            "line": 4,
+            "column": 1,
+            "name": "api",
+            "field": "specc",
+            "message": "unknown field; use one of: apiVersion, kind, metadata, spec, status",
+        },
+    ]
     assert yaml.safe_load(validated(tmp_path, form=TextForm.YAML)[1]) == json.loads(text)
 
 
@@ -169,9 +188,10 @@ def test_what_is_wrong_is_told_though_it_is_not_selected(tmp_path):
 
 
 def test_problems_and_no_costs_where_something_is_wrong():
-    lines = said(GOOD.replace("min: 100%", "min: fast"))
-    assert len(lines) == 1
-    assert lines[0].startswith("spec.slos[0].min: ")
+    assert said(GOOD.replace("min: 100%", "min: fast")) == [
+        "f.yaml:7:32: error: api: spec.slos[0].min: the limit of this metric must be a percentage "
+        "from 0% to 100%, as in 1%"
+    ]
 
 
 def test_a_policy_alone_is_right_or_wrong(tmp_path: Path):

@@ -66,7 +66,7 @@ def test_both_fields_of_a_secret_are_read_and_string_data_wins():
 )
 def test_what_the_api_server_would_refuse_is_told(text, problem):
     (manifest,) = parse_manifests("f.yaml", f"apiVersion: v1\n{text}\n".encode())
-    assert any(one.startswith(problem) for one in manifest.problems), manifest.problems
+    assert any(one.text.startswith(problem) for one in manifest.problems), manifest.problems
 
 
 def test_what_is_in_no_place_is_named_with_both_places():

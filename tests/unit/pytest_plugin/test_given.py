@@ -68,9 +68,13 @@ def test_what_is_laid_over_is_checked_too(manifest: Path, more: dict[str, Any], 
 def test_problems_of_a_manifest_name_the_file_and_the_field(tmp_path: Path):
     file = tmp_path / "broken.yaml"
     file.write_text(API.replace("NAME", "one").replace("burst", "brust"))
-    with pytest.raises(InvalidTestError, match=r"broken\.yaml:1: spec\.load\.brust"):
+    with pytest.raises(
+        InvalidTestError, match=r"broken\.yaml:[0-9]+:[0-9]+: error: one: spec\.load\.brust"
+    ):
         of(file)
-    with pytest.raises(InvalidTestError, match=r"absent\.yaml: cannot be read: No such file"):
+    with pytest.raises(
+        InvalidTestError, match=r"absent\.yaml: error: cannot be read: No such file"
+    ):
         of(tmp_path / "absent.yaml")
 
 

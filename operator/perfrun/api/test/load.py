@@ -16,7 +16,7 @@ from perfrun.api.quantities import (
     parse_duration,
     parse_percent,
 )
-from perfrun.api.test.metric import METRICS, Notation
+from perfrun.api.test.metric import METRICS, Notation, nearest_metrics
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
@@ -179,7 +179,7 @@ STOP_METRICS = tuple(name for name, row in METRICS.items() if row.stops)
 
 def _known_stop_metric(name: str) -> str:
     if name not in STOP_METRICS:
-        raise ValueError(f"this metric cannot stop a load; use one of: {', '.join(STOP_METRICS)}")
+        raise ValueError(f"this metric cannot stop a load; {nearest_metrics(name, STOP_METRICS)}")
     return name
 
 

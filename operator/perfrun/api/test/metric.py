@@ -5,12 +5,16 @@ row, or the name in the row. The code that measures a metric is with the kind of
 measures.
 """
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from perfrun.api.test.observe import Sort
+
+MAX_METRIC = 40
+"""Characters of a name."""
 
 
 class Notation(StrEnum):
@@ -307,3 +311,16 @@ def subject(metric: str, of: str) -> str:
 def direction(metric: str) -> Direction:
     """Which direction of ``metric`` is better; LOWER for one that only another version knows."""
     return METRICS[metric].better if metric in METRICS else Direction.LOWER
+
+
+def nearest_metrics(name: str, known: Iterable[str]) -> str:
+    """Which metrics among ``known`` may have been meant: the three nearest names, in words."""
+    # The names of benchmarks are short, and so like much else.
+    names = {metric.lower(): metric for metric in known if metric not in BENCHMARK}
+    wanted = (f"{LATENCY}.{name}" if name in STATISTICS else name)[:MAX_METRIC].lower()
+    close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+    close = close or difflib.get_close_matches(wanted, BENCHMARK, n=3, cutoff=0.75)
+    found = close or difflib.get_close_matches(wanted, names, n=3, cutoff=0)
+    *most, last = (names.get(one, one) for one in found)
+    listed = f"{', '.join(most)} or {last}" if most else last
+    return f"did you mean {listed}?" if close else f"the nearest names are {listed}"

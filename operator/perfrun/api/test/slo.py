@@ -1,6 +1,5 @@
 """Service level objectives: a metric, what it is about, and its limits."""
 
-import difflib
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
@@ -8,15 +7,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
 from perfrun.api.test.metric import (
-    BENCHMARK,
-    LATENCY,
-    MEASURE_STATISTICS,
-    MEASURES,
     METRICS,
-    STATISTICS,
-    TIMINGS,
     MetricSource,
     Notation,
+    nearest_metrics,
 )
 
 _PATTERNS = {
@@ -113,21 +107,7 @@ Limit = Annotated[
 def _known_metric(name: str) -> str:
     if name in METRICS:
         return name
-    of_load = [metric for metric in METRICS if metric not in BENCHMARK]
-    close = difflib.get_close_matches(name, of_load, n=1)
-    # The names of benchmarks are short, and so similar to many others.
-    close = close or difflib.get_close_matches(name, BENCHMARK, n=1, cutoff=0.75)
-    if name in STATISTICS:
-        close = [f"{LATENCY}.{name}"]
-    hint = f'did you mean "{close[0]}"? Known metrics:' if close else "known metrics:"
-    timed = ", ".join(f"{timing}.*" for timing in TIMINGS)
-    families = {*TIMINGS, *MEASURES}
-    others = ", ".join(metric for metric in of_load if metric.partition(".")[0] not in families)
-    of_pages = ", ".join(f"{measure}.*" for measure in MEASURES)
-    raise ValueError(
-        f"unknown metric; {hint} {timed} (*: {', '.join(STATISTICS)}), {others}; for pages "
-        f"{of_pages} (*: {', '.join(MEASURE_STATISTICS)}); for benchmarks {', '.join(BENCHMARK)}"
-    )
+    raise ValueError(f"unknown metric; {nearest_metrics(name, METRICS)}")
 
 
 def _notation_rules() -> tuple[Rule, ...]:

@@ -226,7 +226,7 @@ def quick(
             )
         )
     except ValueError as error:
-        tell(console(err), f"quick: {error}")
+        tell(console(err), f"quick: error: {error}")
         leave(Exit.USAGE, out, err)
     manifest: Form[forms.Runs] = Form("--save", lambda _: test.text, new=True)
     files = (json_file, result_file, html_file, junit_file, md_file, csv_file)

@@ -102,7 +102,7 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
 def unlike(drafts: Sequence[Draft], text: str) -> str | None:
     """What ``perfrun validate`` would say against a text, or where it is read as something other
     than the drafts mean; None where neither is so."""
-    problems = [one for it in parse_manifests("it", text.encode()) for one in it.problems]
+    problems = [one.text for it in parse_manifests("it", text.encode()) for one in it.problems]
     if problems:
         return f"the generated test is not valid: {problems[0]}"
     read = [document.value for document in load_documents(text)]

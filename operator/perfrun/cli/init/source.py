@@ -13,7 +13,8 @@ from typing import Any, BinaryIO, Self, cast
 from typing_extensions import override
 
 from perfrun.cli.init.draft import SourceError
-from perfrun.local.files.strictyaml import LocatedObject, YamlError, load_foreign, load_located
+from perfrun.local.files.document import YamlError
+from perfrun.local.files.strictyaml import LocatedObject, load_foreign, load_located
 
 MIB = 1024 * 1024
 MAX_YAML = 16 * MIB

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,15 +15,17 @@ from perfrun.api import API_VERSION, GROUP
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.policy import PerfPolicy
 from perfrun.api.run.overrides import Overrides
+from perfrun.api.sentence import printable
 from perfrun.api.test.perftest import PerfTest
 from perfrun.local.files.budget import OverBudgetError, cpu_budget
+from perfrun.local.files.document import Document, Place, Remark, YamlError
 from perfrun.local.files.selector import Selector
-from perfrun.local.files.strictyaml import Document, YamlError, load_documents
+from perfrun.local.files.strictyaml import read_documents
 from perfrun.local.values import KINDS as KINDS_OF_VALUES
 from perfrun.local.values import Held, parse_held
 from perfrun.logic.accept.examine import too_deep, too_large
 from perfrun.logic.accept.spec import check
-from perfrun.logic.problems import Problem, parse_problems
+from perfrun.logic.problems import Problem, field_parts, field_path, parse_problems
 from perfrun.logic.schedule.policy import policy_problems
 
 MAX_FILE = 1024 * 1024
@@ -37,25 +39,105 @@ _PARSED = ("metadata", "spec")
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
+class FileRemark(NamedTuple):
+    """Something wrong or doubtful in a file, and where."""
+
+    file: str
+    place: Place | None
+    """None: it is about the whole file."""
+    name: str
+    """Of the object, as in metadata.name; empty: it has none."""
+    field: str
+    """``spec.slos[0].max``; empty: the whole object, or its text."""
+    message: str
+
+    @property
+    def text(self) -> str:
+        """``spec.slos[0].max: message``."""
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+    def line(self, kind: str) -> str:
+        """``api.yaml:3:5: error: api: spec.slos[0].max: message``, as compilers write it; ``kind``
+        is error or warning."""
+        name = f"{self.name}: " if self.name else ""
+        return f"{where(self.file, self.place)}: {kind}: {name}{self.text}"
+
+
+def where(file: str, place: Place | None) -> str:
+    """``api.yaml:3:5``."""
+    return file if place is None else f"{file}:{place.line}:{place.column}"
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The result for one document: test, values, policy or problems; nothing for other kinds."""
+    """The result for one object: test, values, policy or problems; nothing for other kinds."""
 
     source: str
-    """``FILE:DOCUMENT`` (of a List ``FILE:DOCUMENT.items[0]``), or ``FILE`` for the whole file."""
+    """``FILE:LINE:COLUMN``, where it begins, or ``FILE`` for the whole file; ``-`` is stdin."""
     test: PerfTest | None = None
     held: Held | None = None
     """A Secret or ConfigMap."""
     policy: PerfPolicy | None = None
-    problems: tuple[str, ...] = ()
-    """``spec.field: message``; with any of them there may still be a test."""
-    warnings: tuple[str, ...] = ()
-    in_cluster: tuple[str, ...] = ()
+    problems: tuple[FileRemark, ...] = ()
+    """With any of them there may still be a test."""
+    warnings: tuple[FileRemark, ...] = ()
+    in_cluster: tuple[FileRemark, ...] = ()
     """The warnings that apply only to runs in a cluster."""
     overrides: Overrides | None = None
     """What a command has changed in the test."""
     skipped: str = ""
     """If set: not for perfrun; the text says what it is."""
+
+    def remark(self, message: str) -> FileRemark:
+        """A remark about all of it."""
+        name = self.test.metadata.name if self.test is not None else ""
+        return FileRemark(self.source, None, name, "", message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """An object of a file, and its place there."""
+
+    file: str
+    document: Document
+    path: tuple[str | int, ...]
+    """In its document: of an item of a List ``items`` and its index."""
+    value: Any
+    warnings: tuple[Remark, ...] = ()
+    """Of how the text was read."""
+
+    @property
+    def name(self) -> str:
+        """Of ``metadata.name``, whatever that is; empty: there is none."""
+        metadata = self.value.get("metadata") if isinstance(self.value, dict) else None
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        return printable(name, TEST_NAME_MAX) if isinstance(name, str) else ""
+
+    def remark(self, problem: Problem) -> FileRemark:
+        """With its place."""
+        place = self.document.place((*self.path, *field_parts(problem.field)))
+        return FileRemark(self.file, place, self.name, problem.field, problem.message)
+
+    def manifest(
+        self,
+        problems: Iterable[Problem] = (),
+        warnings: Iterable[Problem] = (),
+        in_cluster: Iterable[Problem] = (),
+        **found: Any,
+    ) -> Manifest:
+        """The result of looking at it."""
+        read = (FileRemark(self.file, one.place, self.name, "", one.text) for one in self.warnings)
+        return Manifest(
+            where(self.file, self.document.place(self.path)),
+            problems=_in_order(map(self.remark, problems)),
+            warnings=_in_order([*read, *map(self.remark, warnings)]),
+            in_cluster=tuple(map(self.remark, in_cluster)),
+            **found,
+        )
+
+
+def _in_order(remarks: Iterable[FileRemark]) -> tuple[FileRemark, ...]:
+    return tuple(sorted(remarks, key=lambda one: one.place or (0, 0)))
 
 
 def read_manifests(files: Iterable[str]) -> list[Manifest]:
@@ -86,18 +168,24 @@ def _read(file: str) -> Iterator[Manifest]:
     path = Path(file)
     if _LIKE_A_URL.match(file) and not path.exists():
         advice = f"to put load on it: perfrun quick {file}; a manifest is to be downloaded first"
-        yield Manifest(file, problems=(f"is a URL, not a file; {advice}",))
+        yield _unreadable(file, f"is a URL, not a file; {advice}")
         return
     if file == "-":
-        yield from parse_manifests("stdin", sys.stdin.buffer.read(MAX_FILE + 1))
+        yield from parse_manifests("-", sys.stdin.buffer.read(MAX_FILE + 1))
     elif path.is_dir():
         found = sorted(entry for entry in path.iterdir() if entry.suffix in (".yaml", ".yml"))
         if not found:
-            yield Manifest(file, problems=("the folder has no *.yaml files",))
+            yield _unreadable(file, "the folder has no *.yaml files")
         for entry in found:
             yield from _read_file(entry)
     else:
         yield from _read_file(path)
+
+
+def _unreadable(file: str, message: str, place: Place | None = None) -> Manifest:
+    """What comes of a file, or of the rest of one, that no object can be read from."""
+    remark = FileRemark(file, place, "", "", message)
+    return Manifest(where(file, place), problems=(remark,))
 
 
 def _read_file(path: Path) -> Iterator[Manifest]:
@@ -105,45 +193,49 @@ def _read_file(path: Path) -> Iterator[Manifest]:
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE + 1)
     except OSError as error:
-        yield Manifest(str(path), problems=(f"cannot be read: {error.strerror}",))
+        yield _unreadable(str(path), f"cannot be read: {error.strerror}")
         return
     yield from parse_manifests(str(path), data)
 
 
-def parse_manifests(name: str, data: bytes) -> Iterator[Manifest]:
-    """The documents of one file. Never raises: problems are in the result."""
+def parse_manifests(file: str, data: bytes) -> Iterator[Manifest]:
+    """The objects of one file. Never raises: problems are in the result."""
     if len(data) > MAX_FILE:
-        yield Manifest(
-            name, problems=(f"is larger than {MAX_FILE // 1024} KiB, too large for a manifest",)
-        )
+        yield _unreadable(file, f"is larger than {MAX_FILE // 1024} KiB, too large for a manifest")
         return
+    empty = True
     try:
-        documents = load_documents(data.decode("utf-8-sig"))
+        for document in read_documents(data.decode("utf-8-sig")):
+            empty = False
+            yield from _manifests(file, document)
     except UnicodeDecodeError:
-        yield Manifest(name, problems=("is not UTF-8 text",))
-        return
+        yield _unreadable(file, "is not UTF-8 text")
     except YamlError as error:
-        yield Manifest(name, problems=(str(error),))
-        return
-    if not documents:
-        yield Manifest(name, problems=("has no document",))
-    for document in documents:
-        yield from _manifests(f"{name}:{document.number}", document)
+        yield _unreadable(file, error.remark.text, error.remark.place)
+    else:
+        if empty:
+            yield _unreadable(file, "has no document")
 
 
-def _manifests(source: str, document: Document) -> Iterator[Manifest]:
+def _manifests(file: str, document: Document) -> Iterator[Manifest]:
     """The object of a document, or those of a List, which is what kubectl prints."""
     value = document.value
+    if document.problems:
+        name = printable(document.name, TEST_NAME_MAX)
+        wrong = (FileRemark(file, one.place, name, "", one.text) for one in document.problems)
+        yield Manifest(where(file, document.place(())), problems=_in_order(wrong))
+        return
+    whole = _Object(file, document, (), value, document.warnings)
     if not (isinstance(value, dict) and _is_list(value)):
-        yield _manifest(source, value, document.warnings)
+        yield _manifest(whole)
         return
     items = value.get("items")
     if not isinstance(items, list) or not items:
-        yield Manifest(source, problems=("items: a list of objects is required",))
+        yield whole.manifest([Problem("items", "a list of objects is required")])
         return
     warnings = document.warnings
     for index, item in enumerate(items):
-        yield _manifest(f"{source}.items[{index}]", item, warnings)
+        yield _manifest(_Object(file, document, ("items", index), item, warnings))
         warnings = ()
 
 
@@ -151,39 +243,42 @@ def _is_list(value: dict[str, Any]) -> bool:
     return value.get("kind") == "List" and value.get("apiVersion") == "v1"
 
 
-def _manifest(source: str, value: object, warnings: tuple[str, ...]) -> Manifest:
+def _manifest(it: _Object) -> Manifest:
+    value = it.value
     if not isinstance(value, dict):
-        return Manifest(source, problems=("not an object: apiVersion, kind, metadata and spec",))
+        return it.manifest([Problem("", "not an object: apiVersion, kind, metadata and spec")])
     if (problem := _identity_problem(value)) is not None:
-        return Manifest(source, problems=(problem,), warnings=warnings)
+        return it.manifest([problem])
     kind, api = value.get("kind"), value.get("apiVersion")
     if api == "v1" and kind in KINDS_OF_VALUES:
         held, wrong = parse_held(value)
-        return Manifest(source, held=held, problems=tuple(wrong), warnings=warnings)
+        return it.manifest(wrong, held=held)
     if kind == _POLICY and _group(api) == GROUP:
-        return _policy(source, value, warnings)
+        return _policy(it)
     if kind != _KIND or _group(api) != GROUP:
-        return Manifest(source, skipped=f"{kind or 'no kind'} ({api or 'no apiVersion'})")
+        skipped = f"{kind or 'no kind'} ({api or 'no apiVersion'})"
+        return Manifest(it.manifest().source, skipped=skipped)
+    return _test(it)
+
+
+def _test(it: _Object) -> Manifest:
+    value = it.value
     problems = [*_envelope_problems(value), *_name_problems(value)]
     if (unfit := _unfit(value.get("spec"))) is not None:
-        return Manifest(source, problems=(*problems, _sentence(unfit)), warnings=warnings)
+        return it.manifest([*problems, unfit])
     try:
         with cpu_budget():
             test = PerfTest.parse({name: value[name] for name in _PARSED if name in value})
             acceptance = check(test.spec)
     except ValidationError as error:
-        problems += [_sentence(problem) for problem in parse_problems(error)]
-        return Manifest(source, problems=tuple(problems), warnings=warnings)
+        return it.manifest([*problems, *parse_problems(error)])
     except OverBudgetError as error:
-        return Manifest(source, problems=(*problems, f"spec: {error}"), warnings=warnings)
-    problems += [_sentence(problem) for problem in acceptance.problems]
-    warnings += tuple(_sentence(warning) for warning in acceptance.warnings)
-    return Manifest(
-        source,
-        test,
-        problems=tuple(problems),
-        warnings=warnings,
-        in_cluster=tuple(_sentence(warning) for warning in acceptance.in_cluster),
+        return it.manifest([*problems, Problem("spec", str(error))])
+    return it.manifest(
+        [*problems, *acceptance.problems],
+        acceptance.warnings,
+        acceptance.in_cluster,
+        test=test,
     )
 
 
@@ -194,40 +289,40 @@ def _unfit(spec: object) -> Problem | None:
     return too_large(len(json.dumps(spec, ensure_ascii=False, default=str).encode()))
 
 
-def _policy(source: str, value: dict[str, Any], warnings: tuple[str, ...]) -> Manifest:
+def _policy(it: _Object) -> Manifest:
+    value = it.value
     problems = list(_envelope_problems(value))
     try:
         policy = PerfPolicy.parse({name: value[name] for name in _PARSED if name in value})
     except ValidationError as error:
-        problems += [_sentence(problem) for problem in parse_problems(error)]
-        return Manifest(source, problems=tuple(problems), warnings=warnings)
-    problems += [_sentence(problem) for problem in policy_problems(policy.spec)]
-    return Manifest(source, policy=policy, problems=tuple(problems), warnings=warnings)
+        return it.manifest([*problems, *parse_problems(error)])
+    return it.manifest([*problems, *policy_problems(policy.spec)], policy=policy)
 
 
 def _group(api: object) -> str:
     return str(api).partition("/")[0]
 
 
-def _identity_problem(value: dict[str, Any]) -> str | None:
+def _identity_problem(value: dict[str, Any]) -> Problem | None:
     """Problems of a document that is probably meant for perfrun, but has a wrong kind or
     apiVersion."""
     kind, api = value.get("kind"), value.get("apiVersion")
     group = _group(api)
     if group == GROUP:
         if not kind:
-            return f"kind: missing; write {_KIND}"
+            return Problem("kind", f"missing; write {_KIND}")
         if kind in _OUR_KINDS:
             return None
         meant = _alike(str(kind), _OUR_KINDS)
         hint = f'did you mean "{meant}"?' if meant else f"there are: {', '.join(_OUR_KINDS)}"
-        return f"kind: {group} has no kind {str(kind)[:60]}; {hint}"
+        return Problem("kind", f"{group} has no kind {str(kind)[:60]}; {hint}")
     if _alike(str(kind), (_KIND,)) is None:
         return None
     if not api:
-        return f"apiVersion: missing; write {API_VERSION}"
+        return Problem("apiVersion", f"missing; write {API_VERSION}")
     if _alike(group, (GROUP,)) is not None:
-        return f'apiVersion: {str(api)[:60]} is not served; did you mean "{API_VERSION}"?'
+        what = f'{str(api)[:60]} is not served; did you mean "{API_VERSION}"?'
+        return Problem("apiVersion", what)
     return None
 
 
@@ -238,24 +333,20 @@ def _alike(word: str, known: Iterable[str]) -> str | None:
     return by_lower[close[0]] if close else None
 
 
-def _envelope_problems(value: dict[str, Any]) -> Iterator[str]:
+def _envelope_problems(value: dict[str, Any]) -> Iterator[Problem]:
     """The API server's errors about everything except the spec."""
     if value["apiVersion"] != API_VERSION:
-        yield f"apiVersion: {value['apiVersion']} is not served; write {API_VERSION}"
+        what = f"{value['apiVersion']} is not served; write {API_VERSION}"
+        yield Problem("apiVersion", what)
     for field in value:
         if field not in _TOP:
-            yield f"{field}: unknown field; use one of: {', '.join(_TOP)}"
+            what = f"unknown field; use one of: {', '.join(_TOP)}"
+            yield Problem(field_path([str(field)]), what)
 
 
-def _name_problems(value: dict[str, Any]) -> Iterator[str]:
+def _name_problems(value: dict[str, Any]) -> Iterator[Problem]:
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if isinstance(name, str) and (len(name) > TEST_NAME_MAX or not re.match(DNS_LABEL, name)):
-        yield (
-            f"metadata.name: {name[:60]} is not a name: at most {TEST_NAME_MAX} lowercase "
-            f"letters, digits and '-'"
-        )
-
-
-def _sentence(problem: Any) -> str:
-    return f"{problem.field}: {problem.message}" if problem.field else str(problem.message)
+        wanted = f"at most {TEST_NAME_MAX} lowercase letters, digits and '-'"
+        yield Problem("metadata.name", f"{name[:60]} is not a name: {wanted}")

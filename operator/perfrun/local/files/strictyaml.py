@@ -7,27 +7,26 @@ their keys and numbers keep their notation.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, NamedTuple, NoReturn, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 from typing_extensions import override
 
+from perfrun.local.files.document import Document, Path, Place, Remark, YamlError, place_of
 from perfrun.local.files.scalars import (
     CORE_BOOLEANS,
     INFINITE,
     core_number,
     kubernetes_boolean,
-    kubernetes_float,
-    kubernetes_int,
     kubernetes_number,
 )
+from perfrun.local.files.strictjson import MAX_DEPTH, TOO_DEEP, json_documents
 
 MAX_NODES = 100_000
 """Values of one document, with aliases unfolded."""
-MAX_DEPTH = 64
 
 _BOOL = "tag:yaml.org,2002:bool"
 _INT = "tag:yaml.org,2002:int"
@@ -40,20 +39,7 @@ _PLAIN_TAGS = frozenset(
 )
 _NUMBER_STARTS = "-+.0123456789"
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9_oO]")
-_JSON_SPACE = re.compile(r"[ \t\r\n]*(?:---[ \t\r]*\n[ \t\r\n]*)?")
 _BEHIND_SEPARATOR = re.compile(r"^---[ \t]+[^ \t\r\n#]", re.MULTILINE)
-
-
-class YamlError(ValueError):
-    """The text is not YAML that can be trusted; the message names the line."""
-
-
-class Document(NamedTuple):
-    """One document of a file, numbered from 1, and warnings about it."""
-
-    number: int
-    value: Any
-    warnings: tuple[str, ...]
 
 
 # libyaml's parser is ten times as fast; the pure one gives the same result if it is not built in.
@@ -122,9 +108,8 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
     found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
     if found is None or (node.tag == _INT and not isinstance(found, int)):
         kind = node.tag.rpartition(":")[2]
-        raise YamlError(
-            f"{_where(node.start_mark)}{text[:60] or 'an empty text'} is not a valid {kind}"
-        )
+        shown = text[:60] or "an empty text"
+        raise YamlError(f"{shown} is not a valid {kind}", _place(node.start_mark))
     return found
 
 
@@ -142,19 +127,46 @@ _LocatedLoader.add_constructor("tag:yaml.org,2002:map", _located)
 
 
 def load_documents(text: str) -> list[Document]:
-    """The documents of a file, empty ones left out. Raises YamlError."""
-    if text.lstrip()[:1] == "{":
+    """The documents of a file, empty ones left out. Raises YamlError for the first problem."""
+    found = list(read_documents(text))
+    for document in found:
+        for problem in document.problems:
+            raise YamlError(problem.text, problem.place)
+    return found
+
+
+def read_documents(text: str) -> Iterator[Document]:
+    """The documents of a file, empty ones left out, and what is wrong with each.
+
+    Raises YamlError where the rest of the file cannot be read.
+    """
+    no_json: YamlError | None = None
+    if (begin := text.lstrip())[:1] == "{":
         try:
-            return list(_json_documents(text))
-        except json.JSONDecodeError:
-            pass  # YAML may begin with a brace too
+            found = list(json_documents(text))
+        except json.JSONDecodeError as error:  # YAML may begin with a brace too
+            if begin[1:].lstrip()[:1] == '"':
+                what = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+                no_json = YamlError(what, place_of(text, error.pos))
+        else:
+            yield from found
+            return
+    try:
+        yield from _manifests(text)
+    except YamlError:
+        if no_json is not None:
+            raise no_json from None
+        raise
+
+
+def _manifests(text: str) -> Iterator[Document]:
     _check_events(text, _Loader)
     if (found := _BEHIND_SEPARATOR.search(text)) is not None:
-        line = text.count("\n", 0, found.start()) + 1
         raise YamlError(
-            f"line {line}: kubectl accepts nothing after ---: write it on the next line"
+            "kubectl accepts nothing after ---: write it on the next line",
+            place_of(text, found.end() - 1),
         )
-    return list(_documents(text, _Loader))
+    yield from _documents(text, _Loader)
 
 
 def load_foreign(text: str) -> Any:
@@ -175,78 +187,6 @@ def load_located(text: str) -> list[Any]:
     return [one.value for one in _documents(text, _LocatedLoader)]
 
 
-def _json_documents(text: str) -> Iterator[Document]:
-    """JSON objects, one after the other. Raises JSONDecodeError for anything else."""
-
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(found)
-        if len(made) < len(found):
-            keys = [key for key, _ in found]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise YamlError(f"the key {twice} appears twice: remove one")
-        return made
-
-    def constant(name: str) -> NoReturn:
-        raise YamlError(f"{name} is not a JSON number")
-
-    def fraction(digits: str) -> int | float:
-        if not math.isfinite(number := float(digits)):
-            raise YamlError(f"{digits[:60]} is too large for a number")
-        return kubernetes_float(number)
-
-    def whole(digits: str) -> int | float:
-        return kubernetes_int(int(digits)) if len(digits) < 20 else fraction(digits)
-
-    decoder = json.JSONDecoder(
-        object_pairs_hook=pairs, parse_constant=constant, parse_float=fraction, parse_int=whole
-    )
-    at, number = _after_space(text, 0), 0
-    while at < len(text):
-        number += 1
-        try:
-            value, end = decoder.raw_decode(text, at)
-        except RecursionError:
-            raise YamlError(f"nested more than {MAX_DEPTH} levels deep") from None
-        except YamlError as error:
-            raise _with_line(error, text, number) from None
-        _check_json(value, 0)
-        yield Document(number, value, ())
-        at = _after_space(text, end)
-
-
-def _with_line(error: YamlError, text: str, number: int) -> YamlError:
-    """The same error with its line, if the YAML reader finds it too."""
-    try:
-        _check_events(text, _Loader)
-        list(_documents(text, _Loader))
-    except YamlError as other:
-        if str(other).endswith(str(error)):
-            return other
-    return YamlError(f"document {number}: {error}")
-
-
-def _after_space(text: str, at: int) -> int:
-    match = _JSON_SPACE.match(text, at)
-    return match.end() if match else at
-
-
-def _check_json(value: object, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise YamlError(f"nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise YamlError(f"{value[:20]!r} contains half of a surrogate pair") from None
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_json(key, depth)
-            _check_json(one, depth + 1)
-    elif isinstance(value, list):
-        for one in value:
-            _check_json(one, depth + 1)
-
-
 def _check_events(text: str, kind: Any) -> None:
     """Refuse nesting that is too deep, because libyaml's composer recurses until it crashes, and
     other versions of YAML, which kubectl does not accept.
@@ -257,14 +197,12 @@ def _check_events(text: str, kind: Any) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 depth += 1
                 if depth > MAX_DEPTH:
-                    raise YamlError(
-                        f"{_where(event.start_mark)}nested more than {MAX_DEPTH} levels deep"
-                    )
+                    raise YamlError(TOO_DEEP, _place(event.start_mark))
             elif isinstance(event, yaml.CollectionEndEvent):
                 depth -= 1
             elif kind is _Loader and getattr(event, "version", None) not in (None, (1, 1)):
-                where = _where(event.start_mark)
-                raise YamlError(f"{where}kubectl reads only YAML 1.1: remove the %YAML line")
+                what = "kubectl reads only YAML 1.1: remove the %YAML line"
+                raise YamlError(what, _place(event.start_mark))
     except yaml.YAMLError:
         return  # the message is better when the document is read
 
@@ -272,30 +210,94 @@ def _check_events(text: str, kind: Any) -> None:
 def _documents(text: str, kind: Any) -> Iterator[Document]:
     loader = kind(text)  # only safe tags, see _Base
     number = 0
+    begun = Place(1, 1)
     try:
         while loader.check_node():
             number += 1
             node = loader.get_node()
-            warnings = (_Check() if kind is _Loader else _Foreign()).document(node)
-            value = loader.construct_document(node)
-            if value is not None:
-                yield Document(number, value, warnings)
+            begun = _place(node.start_mark)
+            check = _Check() if kind is _Loader else _Foreign()
+            check.document(node)
+            where, warnings = partial(_member_place, node), tuple(check.warnings)
+            if check.problems:
+                problems, name = tuple(check.problems), _name(node)
+                yield Document(number, None, where, warnings, problems, name)
+            elif (value := loader.construct_document(node)) is not None:
+                yield Document(number, value, where, warnings)
     except yaml.MarkedYAMLError as error:
-        raise YamlError(f"{_where(error.problem_mark)}{error.problem or error}") from error
+        raise _syntax_error(text, error) from error
     except yaml.reader.ReaderError as error:
-        raise YamlError(f"not YAML: {str(error).splitlines()[0]}") from error
+        if (odd := yaml.reader.Reader.NON_PRINTABLE.search(text)) is None:
+            raise YamlError(f"not YAML: {str(error).splitlines()[0]}", begun) from error
+        what = f"not YAML: the character U+{ord(odd[0]):04X} is not allowed"
+        raise YamlError(what, place_of(text, odd.start())) from error
     except YamlError:
         raise
     except ValueError as error:
-        raise YamlError(f"document {number}: {error}") from error
+        raise YamlError(str(error), begun) from error
     finally:
         loader.dispose()
 
 
+def _name(node: yaml.Node) -> str:
+    for part in ("metadata", "name"):
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = next((value for key, value in pairs if key.value == part), node)
+    return node.value if isinstance(node, yaml.ScalarNode) else ""
+
+
+def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> YamlError:
+    mark: _Mark = error.problem_mark or error.context_mark or _START
+    lines = text.splitlines()
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    indent = line[: len(line) - len(line.lstrip())]
+    if (tab := indent.find("\t")) >= 0:
+        what = "a tab: YAML is indented with spaces only, replace the tab"
+        return YamlError(what, Place(mark.line + 1, tab + 1))
+    what = str(error.problem or error)
+    if error.context and error.context_mark is not None:
+        what += f", {error.context} that begins on line {error.context_mark.line + 1}"
+    return YamlError(what, _place(mark))
+
+
+def _member_place(root: yaml.Node, path: Path) -> Place:
+    """See :attr:`Document.place`."""
+    node, place = root, _place(root.start_mark)
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            # The last one counts: those of a merge key stand before its own.
+            pairs = [(key, value) for key, value in node.value if key.value == part]
+            if not pairs:
+                break
+            key, node = pairs[-1]
+            place = _place(key.start_mark)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            if part >= len(node.value):
+                break
+            node = node.value[part]
+            place = _place(node.start_mark)
+        else:
+            break
+    return place
+
+
 class _Mark(Protocol):
-    """A position; libyaml's mark and the pure one have no common class."""
+    """A position, from 0; libyaml's mark and the pure one have no common class."""
 
     line: int
+    column: int
+
+
+class _Start:
+    line = column = 0
+
+
+_START = _Start()
+
+
+def _place(mark: _Mark | None) -> Place:
+    mark = mark or _START
+    return Place(mark.line + 1, mark.column + 1)
 
 
 class _Check:
@@ -306,19 +308,19 @@ class _Check:
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
-        self._warnings: list[str] = []
+        self.warnings: list[Remark] = []
+        self.problems: list[Remark] = []
 
-    def document(self, node: yaml.Node) -> tuple[str, ...]:
-        """Warnings about the document. Raises YamlError."""
+    def document(self, node: yaml.Node) -> None:
+        """Check all of it. Raises YamlError if it is too large to be checked."""
         self._size(node)
-        return tuple(self._warnings)
 
     def _size(self, node: yaml.Node) -> int:
         known = self._sizes.get(id(node))
         if known is not None:
             return known
         if id(node) in self._open:
-            raise YamlError(f"{_where(node.start_mark)}an alias that contains itself")
+            raise YamlError("an alias that contains itself", _place(node.start_mark))
         self._open.add(id(node))
         size = 1
         self._tag(node)
@@ -331,7 +333,7 @@ class _Check:
         elif isinstance(node, yaml.ScalarNode):
             self._scalar(node)
         if size > self.most:
-            raise YamlError(f"{_where(node.start_mark)}more than {self.most} values")
+            raise YamlError(f"more than {self.most} values", _place(node.start_mark))
         self._open.discard(id(node))
         self._sizes[id(node)] = size
         return size
@@ -341,21 +343,19 @@ class _Check:
         for key, _ in node.value:
             if key.tag == _MERGE:
                 continue
-            where = _where(key.start_mark)
             if key.tag != _STR:
                 shown = key.value if isinstance(key, yaml.ScalarNode) else "this"
-                raise YamlError(f"{where}the key {shown} is not read as a string: quote it")
-            if key.value in seen:
-                raise YamlError(f"{where}the key {key.value} appears twice: remove one")
-            seen.add(key.value)
+                self._wrong(key, f"the key {shown} is not read as a string: quote it")
+            elif key.value in seen:
+                self._wrong(key, f"the key {key.value} appears twice: remove one")
+            else:
+                seen.add(key.value)
 
     def _tag(self, node: yaml.Node) -> None:
         """Refuse what JSON cannot represent: dates, sets, bytes, objects of a language."""
         if node.tag not in _PLAIN_TAGS:
             tag = str(node.tag).replace("tag:yaml.org,2002:", "!!")
-            raise YamlError(
-                f"{_where(node.start_mark)}the tag {tag[:60]} is not supported: remove it"
-            )
+            self._wrong(node, f"the tag {tag[:60]} is not supported: remove it")
 
     def _scalar(self, node: yaml.ScalarNode) -> None:
         if node.tag == _MERGE:  # not a key
@@ -366,15 +366,22 @@ class _Check:
         if node.tag == _BOOL and text.lower() not in ("true", "false"):
             meaning = "true" if kubernetes_boolean(text) else "false"
         elif node.tag == _FLOAT and INFINITE.match(text):
-            raise YamlError(f"{_where(node.start_mark)}{text} is not a JSON number")
+            self._wrong(node, f"{text} is not a JSON number")
+            return
         elif node.tag in (_INT, _FLOAT) and _reads_otherwise(text):
             meaning = f"{kubernetes_number(text)}"
         else:
             return
-        self._warnings.append(
-            f"{_where(node.start_mark)}{text[:60]} is read as {meaning} (YAML 1.1): write "
-            f"{meaning}, or quote it if you mean the string"
+        self.warnings.append(
+            Remark(
+                _place(node.start_mark),
+                f"{text[:60]} is read as {meaning} (YAML 1.1): write {meaning}, or quote it if "
+                "you mean the string",
+            )
         )
+
+    def _wrong(self, node: yaml.Node, what: str) -> None:
+        self.problems.append(Remark(_place(node.start_mark), what))
 
 
 def _reads_otherwise(text: str) -> bool:
@@ -408,7 +415,3 @@ class _Foreign(_Check):
     def _scalar(self, node: yaml.ScalarNode) -> None:
         if node.tag == _MERGE:
             node.tag = _STR
-
-
-def _where(mark: _Mark | None) -> str:
-    return f"line {mark.line + 1}: " if mark is not None else ""

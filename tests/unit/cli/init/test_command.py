@@ -100,7 +100,7 @@ def test_comments_cannot_become_yaml():
 def warnings(draft) -> tuple[str, ...]:
     (manifest,) = parse_manifests("f", write_drafts([draft], "f").encode())
     assert manifest.problems == ()
-    return manifest.warnings
+    return tuple(one.text for one in manifest.warnings)
 
 
 @pytest.mark.parametrize("number", [1, 2, 1000])

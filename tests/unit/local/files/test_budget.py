@@ -51,11 +51,11 @@ def test_document_that_takes_too_long_is_a_problem_of_it(monkeypatch: pytest.Mon
     monkeypatch.setattr("perfrun.local.files.manifests.check", lambda _: spin(5))
     monkeypatch.setattr("perfrun.local.files.manifests.cpu_budget", lambda: cpu_budget(0.02))
     (manifest,) = parse_manifests("x.yaml", MANIFEST.encode())
-    assert manifest.problems == (f"spec: {budget.OverBudgetError()}",)
+    assert [one.text for one in manifest.problems] == [f"spec: {budget.OverBudgetError()}"]
 
 
 def test_what_no_cluster_would_look_at_is_refused() -> None:
     more = "  variables: {" + ", ".join(f"v{n}: {'x' * 4000}" for n in range(70)) + "}"
     (manifest,) = parse_manifests("x.yaml", (MANIFEST + more).encode())
     (told,) = manifest.problems
-    assert "at most 256 KiB are allowed" in told
+    assert "at most 256 KiB are allowed" in told.message

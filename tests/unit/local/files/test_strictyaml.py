@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.local.files.strictyaml import MAX_DEPTH, YamlError, load_documents, load_foreign
+from perfrun.local.files.document import YamlError
+from perfrun.local.files.strictjson import MAX_DEPTH
+from perfrun.local.files.strictyaml import load_documents, load_foreign
 
 DATA = Path(__file__).parents[3] / "unit/cli" / "data"
 
@@ -17,7 +19,10 @@ def value(text: str) -> object:
 
 def test_documents_are_numbered_and_empty_ones_left_out():
     found = load_documents("---\n# nothing\n---\na: 1\n---\nb: 2\n")
-    assert [document[:2] for document in found] == [(2, {"a": 1}), (3, {"b": 2})]
+    assert [(document.number, document.value) for document in found] == [
+        (2, {"a": 1}),
+        (3, {"b": 2}),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -42,13 +47,13 @@ def test_scalars_are_read_as_kubernetes_reads_them(text, read):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: the key a appears twice"),
-        ("a:\n  on: 1\n", "line 2: the key on is not read as a string: quote it"),
-        ("1: x\n", "line 1: the key 1 is not read as a string"),
-        ("a: [1\nb: 2\n", "line 2: "),
+        ("a: 1\nb: 2\na: 3\n", "line 3, column 1: the key a appears twice: remove one"),
+        ("a:\n  on: 1\n", "line 2, column 3: the key on is not read as a string: quote it"),
+        ("1: x\n", "line 1, column 1: the key 1 is not read as a string"),
+        ("a: [1\nb: 2\n", "line 2, column 2: did not find expected ',' or '\\]'"),
         ("a: &x [*x]\n", "an alias that contains itself"),
-        ("a: !!python/object:os.system {}\n", "line 1: the tag .* is not supported"),
-        ("a: \x07\n", "not YAML"),
+        ("a: !!python/object:os.system {}\n", "line 1, column 4: the tag .* is not supported"),
+        ("a: \x07\n", "line 1, column 4: not YAML"),
         ("[" * (MAX_DEPTH + 1), f"nested more than {MAX_DEPTH} levels deep"),
         # By us, or by a libyaml that has a limit of its own.
         ("[" * 200_000, "(nested more than|maximum nesting depth)"),
@@ -74,10 +79,10 @@ def test_aliases_and_merge_keys_in_reason_are_fine():
 
 def test_plain_words_that_mean_something_else_are_warned_of():
     (document,) = load_documents("a: no\nb: 'no'\nc: On\nd: 010\ne: false\n")
-    assert [warning.split(" (")[0] for warning in document.warnings] == [
-        "line 1: no is read as false",
-        "line 3: On is read as true",
-        "line 4: 010 is read as 8",
+    assert [(one.place, one.text.split(" (")[0]) for one in document.warnings] == [
+        ((1, 4), "no is read as false"),
+        ((3, 4), "On is read as true"),
+        ((4, 4), "010 is read as 8"),
     ]
 
 
@@ -125,25 +130,31 @@ def test_json_is_read_as_json_writers_make_it():
     assert type(read["number"]) is int
     assert value('\n\t{"a"\t:\t"\x7f"}') == {"a": "\x7f"}
     several = load_documents('{"a": 1}\n{"b": 2}\n---\n{"c": "\\ud83d\\ude00"}\n')
-    assert several == [(1, {"a": 1}, ()), (2, {"b": 2}, ()), (3, {"c": "\U0001f600"}, ())]
+    found = [(one.number, one.value, one.warnings, one.place(())) for one in several]
+    assert found == [
+        (1, {"a": 1}, (), (1, 1)),
+        (2, {"b": 2}, (), (2, 1)),
+        (3, {"c": "\U0001f600"}, (), (4, 1)),
+    ]
     assert value("{a: no, b: [c]}") == {"a": False, "b": ["c"]}  # YAML, though it begins so
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1,\n "a": 2}', "line 2: the key a appears twice"),
-        ('{"b": "\\ud83d\\ude00", "a": 1, "a": 2}', "document 1: the key a appears twice"),
-        ('{"a": "x\\udc00"}', "half of a surrogate pair"),
-        ('{"a": NaN}', "document 1: NaN is not a JSON number"),
-        ('{"a": 1e999}', "document 1: 1e999 is too large"),
+        ('{"a": 1,\n "a": 2}', "line 2, column 2: the key a appears twice"),
+        ('{"b": "\\ud83d\\ude00", "a": 1, "a": 2}', "line 1, column 31: the key a appears twice"),
+        ('{"a": "x\\udc00"}', "line 1, column 7: .* half of a surrogate pair"),
+        ('{"a": NaN}', "line 1, column 7: NaN is not a JSON number"),
+        ('{"a": 1}\n{"b": [1, {"c": 1e999}]}', "line 2, column 17: 1e999 is too large"),
+        ('{"a": 1,\n "b" 2}', "line 2, column 6: not JSON: expecting ':' delimiter"),
         ('{"a": ' * 70 + "1" + "}" * 70, "nested more than 64 levels deep"),
         ('{"a": ' * 100_000, "nested more than 64 levels deep|maximum nesting depth"),
-        ("a: .inf\n", "line 1: .inf is not a JSON number"),
-        ("a: 1\nb: !!int 1.5\n", "line 2: 1.5 is not a valid int"),
-        ("a: !!int ''\n", "line 1: an empty text is not a valid int"),
-        ("%YAML 1.2\n---\na: 1\n", "kubectl reads only YAML 1.1"),
-        ("a: 1\n--- {b: 2}\n", "line 2: kubectl accepts nothing after ---"),
+        ("a: .inf\n", "line 1, column 4: .inf is not a JSON number"),
+        ("a: 1\nb: !!int 1.5\n", "line 2, column 4: 1.5 is not a valid int"),
+        ("a: !!int ''\n", "line 1, column 4: an empty text is not a valid int"),
+        ("%YAML 1.2\n---\na: 1\n", "line 1, column 1: kubectl reads only YAML 1.1"),
+        ("a: 1\n--- {b: 2}\n", "line 2, column 5: kubectl accepts nothing after ---"),
     ],
 )
 def test_what_kubectl_cannot_read_is_refused(text, message):
@@ -154,11 +165,11 @@ def test_what_kubectl_cannot_read_is_refused(text, message):
 def test_numbers_that_are_hardly_meant_are_warned_of():
     text = "a: 09112\nb: 0o17\nc: y\nd: 123456789012345678901\ne: 0.5\nf: '010'\ng: 1e3\n"
     (document,) = load_documents(text)
-    assert [warning.split(" (")[0] for warning in document.warnings] == [
-        "line 1: 09112 is read as 9112",
-        "line 2: 0o17 is read as 15",
-        "line 3: y is read as true",
-        "line 4: 123456789012345678901 is read as 1.2345678901234568e+20",
+    assert [(one.place, one.text.split(" (")[0]) for one in document.warnings] == [
+        ((1, 4), "09112 is read as 9112"),
+        ((2, 4), "0o17 is read as 15"),
+        ((3, 4), "y is read as true"),
+        ((4, 4), "123456789012345678901 is read as 1.2345678901234568e+20"),
     ]
 
 
