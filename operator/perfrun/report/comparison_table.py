@@ -116,7 +116,8 @@ def _cells_table(rows: Sequence[Row], shown: int) -> Table:
 def _figure(cell: Cell) -> Text:
     text = Text(printable(cell.text))
     if cell.change is not None:
-        text.append(f"  {cell.change.text}", style=_STYLES[cell.change.tone])
+        # Without colours: of single runs nobody can say which is better.
+        text.append(f"  {cell.change.text}", style="dim")
     return text
 
 

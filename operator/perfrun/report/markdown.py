@@ -175,7 +175,7 @@ def _cells_table(comparison: Comparison) -> str:
     for row in comparison.rows:
         cells = [escaped(row.name)]
         for cell in row.cells[:_MAX_CELLS]:
-            change = f" ({escaped(cell.change.text)} {cell.change.tone})" if cell.change else ""
+            change = f" ({escaped(cell.change.text)})" if cell.change else ""
             cells.append(escaped(cell.text) + change)
         rows.append(tuple(cells))
     left = len(comparison.columns) - len(columns)

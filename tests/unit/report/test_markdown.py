@@ -89,7 +89,7 @@ def test_a_comparison_of_groups_is_a_table_of_medians():
 def test_a_line_of_runs_is_a_column_each_and_says_what_has_no_room():
     (table,) = tables(comparison_markdown(line_up([reported("a"), reported("b", "300ms")])))
     assert table[0] == ["Metric", "a", "b"]
-    assert ["latency.p95", "600ms", "300ms (-50% better)"] in table
+    assert ["latency.p95", "600ms", "300ms (-50%)"] in table
     many = comparison_markdown(line_up([reported(f"r{number}") for number in range(12)]))
     assert len(tables(many)[0][0]) == 9
     assert "and 4 more runs" in many

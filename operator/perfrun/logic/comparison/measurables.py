@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, figure_of
+from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, Summary, figure_of
 from perfrun.api.test.metric import (
     MEMORY_PEAK,
     METRICS,
@@ -63,6 +63,11 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
             one.objective = one.objective or objective
             if text is not None:
                 one.texts.setdefault(number, text)
+    for one in found.values():
+        for number, run in enumerate(runs):
+            # An objective of one run may be about a figure that others have without it.
+            if number not in one.texts and (text := _otherwise(run, one)) is not None:
+                one.texts[number] = text
     order = {metric: place for place, metric in enumerate(_OVERALL)}
     known = [
         one
@@ -108,6 +113,17 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
             for row in _OF_PARTS:
                 if row.source is MetricSource.BENCHMARK:
                     yield row.name, one.name, one.figures.get(row.name), False
+
+
+def _otherwise(run: PerfRun, one: Measurable) -> str | None:
+    """What a run measured that no objective and no fixed row of it names."""
+    status = run.status
+    parts: list[Summary | StepStatus] = [
+        step for step in status.steps if _name(step, status.steps) == one.of
+    ]
+    if not one.of and status.summary is not None:
+        parts = [status.summary]
+    return figure_of(parts[0], one.metric) if parts else None
 
 
 def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:

@@ -318,3 +318,10 @@ def test_too_many_runs_are_refused():
         ValueError, match=("61 runs cannot be compared at once: at most 60 are allowed")
     ):
         line_up(many)
+
+
+def test_a_figure_that_only_one_run_was_judged_by_is_taken_from_the_others_too():
+    slo = {"metric": "successRate", "min": "99%", "verdict": "Pass", "message": "m"}
+    judged = a_run("a", slos=[{**slo, "measured": "99.9%"}])
+    found = row(line_up([judged, a_run("b", slos=[])]), "successRate")
+    assert [cell.text for cell in found.cells] == ["99.9%", "99.94%"]
