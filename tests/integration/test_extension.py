@@ -229,7 +229,7 @@ def test_connections_that_the_server_closes_are_failures_and_opened_anew(
     ("change", "says"),
     [
         ({"kind": "web-socket"}, "protocol web-socket is not installed in this worker (installed"),
-        ({"options": {"pth": "/"}}, 'websocket knows no pth; did you mean "path"?'),
+        ({"options": {"pth": "/"}}, 'websocket does not know pth; did you mean "path"?'),
         ({"options": {"path": "room"}}, "options: scheme is ws or wss, and path begins with /"),
         ({"address": "127.0.0.1:1"}, "127.0.0.1:1 refused the connection"),
         ({"options": {"scheme": "wss"}}, "(websocket) could not be opened"),
@@ -248,7 +248,7 @@ def test_a_step_with_a_word_that_the_protocol_does_not_know(cli: Cli, chat: Chat
     step = {"name": "hello", "extension": {"send": "hello", "expects": "hello"}}
     code, said = cli.run(cli.manifest(spec(chat, step)))
     assert code == 3
-    assert 'steps[hello].extension: websocket knows no expects; did you mean "expect"?' in said
+    assert 'steps[hello].extension: websocket does not know expects; did you mean "expect"?' in said
 
 
 def test_without_the_package_it_is_told_what_to_do(tmp_path: Path, chat: Chat) -> None:

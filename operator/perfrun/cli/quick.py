@@ -111,7 +111,8 @@ class QuickTest(NamedTuple):
         url = self.document["spec"]["target"]["http"]["url"]
         shown = [name for name in _PARAMETER.findall(url) if secret_name(name)]
         if shown:
-            yield f"{file}: its URL has the value of {', '.join(shown)}: keep the file to yourself"
+            names = ", ".join(shown)
+            yield f"{file}: its URL contains the value of {names}: keep the file to yourself"
 
     def manifests(self) -> Iterator[Manifest]:
         """What ``perfrun run`` would read, with options in place of fields' names."""
@@ -258,13 +259,13 @@ def _load(options: QuickOptions) -> Json:
     requests, duration, rate = options.requests, options.duration, options.rate
     if requests is not None and rate is not None:
         raise ValueError(
-            "-n and -r do not go together: a rate lasts for a time (-r 100 -d 30s); a number of "
+            "-n and -r cannot be combined: a rate lasts for a time (-r 100 -d 30s); a number of "
             "requests is sent as fast as -c allows (-n 1000 -c 50)"
         )
     if requests is not None and duration is not None:
         raise ValueError(
-            "-n and -d do not go together: write -n 1000 to end after 1000 requests, or -d 30s "
-            "to end after 30 seconds; -c goes with both"
+            "-n and -d cannot be combined: write -n 1000 to end after 1000 requests, or -d 30s "
+            "to end after 30 seconds; -c works with both"
         )
     load: Json = {} if options.workers is None else {"workers": options.workers}
     if rate is not None:
@@ -286,14 +287,14 @@ def _at_once(options: QuickOptions, requests: int | None) -> int:
     """How many requests are in flight at a time, of ``requests`` (None: unlimited)."""
     workers, most = options.workers or 1, requests or sys.maxsize
     if workers > most:
-        raise ValueError(f"-n {most} is less than -w {workers}: each worker sends one at least")
+        raise ValueError(f"-n {most} is less than -w {workers}: each worker sends at least one")
     if options.concurrency is None:
         return min(max(CONCURRENCY, workers), most)
     if options.concurrency > most:
         raise ValueError(f"-c {options.concurrency} is more than -n {most}: raise -n, or lower -c")
     if options.concurrency < workers:
         raise ValueError(
-            f"-c {options.concurrency} is less than -w {workers}: each worker has one at least"
+            f"-c {options.concurrency} is less than -w {workers}: each worker has at least one"
         )
     return options.concurrency
 

@@ -69,7 +69,7 @@ class Sources:
         if body is None:
             raise RunArgumentError(
                 f"there is no PerfRun {printable(name)} in namespace {cluster.namespace}, and no "
-                "file of that name"
+                "file with that name"
             )
         return self._reported(body, cluster)
 

@@ -359,7 +359,7 @@ def _why(error: Exception) -> str:
         told = "Connect call failed" not in error.strerror
         return f"[Errno {error.errno}] {error.strerror if told else os.strerror(error.errno)}"
     if isinstance(error, TimeoutError):
-        return "nothing came in time"
+        return "no data arrived in time"
     return printable(str(error) or type(error).__name__)
 
 

@@ -105,6 +105,8 @@ def _completed(configuration: client.Configuration) -> client.Configuration:
     scheme = urlsplit(configuration.proxy or "http:").scheme
     if scheme not in ("http", "https"):
         raise KubeError(
-            0, f"{configuration.host}: its proxy is one of {scheme}: only http and https are known"
+            0,
+            f"{configuration.host}: its proxy has the scheme {scheme}, but only http and https are "
+            "supported",
         )
     return configuration

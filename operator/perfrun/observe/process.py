@@ -70,7 +70,7 @@ def listening_on(port: int) -> int:
         ]
     except psutil.AccessDenied as error:
         raise LookupError(
-            f"the system does not tell which process listens on port {port}: give the id of "
+            f"the system does not report which process listens on port {port}: give the id of "
             "the process"
         ) from error
     pids = sorted({pid for pid in found if pid})

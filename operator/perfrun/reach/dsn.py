@@ -62,17 +62,17 @@ def parse_dsn(text: str, where: str) -> Dsn:
             parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         )
     except ValueError:
-        raise DataError(f"{where}: it is not a URL, as in {_EXAMPLE}") from None
+        raise DataError(f"{where}: it is not a URL; write it as in {_EXAMPLE}") from None
     driver = _DRIVERS.get(parts.scheme)
     if driver is None:
         raise DataError(
             f"{where}: it must begin with one of {', '.join(_DRIVERS)}, as in {_EXAMPLE}"
         )
     if not host or not parts.username:
-        raise DataError(f"{where}: it has no host or no user, as in {_EXAMPLE}")
+        raise DataError(f"{where}: it has no host or no user; write it as in {_EXAMPLE}")
     database = unquote(parts.path.lstrip("/"))
     if not database:
-        raise DataError(f"{where}: it has no database, as in {_EXAMPLE}")
+        raise DataError(f"{where}: it has no database; write it as in {_EXAMPLE}")
     mode = options.pop("sslmode", "prefer")
     if options:
         raise DataError(

@@ -92,7 +92,7 @@ def _runs(document: Any) -> Iterator[Reported]:
         if not isinstance(items, list):
             raise ValueError("it is a List without items")
     if len(items) > MAX_RUNS:
-        raise ValueError(f"{len(items)} runs in one file, at most {MAX_RUNS} are allowed")
+        raise ValueError(f"{len(items)} runs in one file; at most {MAX_RUNS} are allowed")
     for number, item in enumerate(items):
         try:
             yield _run(item)

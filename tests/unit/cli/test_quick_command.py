@@ -55,8 +55,8 @@ def test_which_load_the_options_mean(options, load):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"requests": 5, "rate": "5"}, "-n and -r do not go together.*-r 100 -d 30s.*-n 1000 -c 50"),
-        ({"requests": 5, "duration": "5s"}, "-n and -d do not go together.*-c goes with both"),
+        ({"requests": 5, "rate": "5"}, "-n and -r cannot be combined.*-r 100 -d 30s.*-n 1000 -c 50"),
+        ({"requests": 5, "duration": "5s"}, "-n and -d cannot be combined.*-c works with both"),
         ({"requests": 5, "concurrency": 6}, "-c 6 is more than -n 5: raise -n, or lower -c"),
         ({"requests": 5, "workers": 6}, "-n 5 is less than -w 6"),
         ({"concurrency": 5, "workers": 6}, "-c 5 is less than -w 6"),
@@ -184,7 +184,7 @@ def test_what_to_do_with_a_saved_manifest_is_told():
     made = quick_test(QuickOptions("shop?page=1&api_key=x"))
     assert list(made.saved_notes(Path("a.yaml"))) == [
         "a.yaml: written; the same again: perfrun run a.yaml",
-        "a.yaml: its URL has the value of api_key: keep the file to yourself",
+        "a.yaml: its URL contains the value of api_key: keep the file to yourself",
     ]
 
 
@@ -229,7 +229,7 @@ def test_what_is_saved_is_read_back_as_the_same(options: QuickOptions):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-n", "5", "-r", "5"], "quick: error: -n and -r do not go together"),
+        (["-n", "5", "-r", "5"], "quick: error: -n and -r cannot be combined"),
         (["-d", "10x"], "quick: error: -d: '10x' is not a duration"),
         (["-r", "fast"], "quick: error: -r: 'fast' is not a rate"),
         (["-r", "5", "-d", "3000h"], "quick: error: -r and -d: lasts 3000h"),
@@ -267,7 +267,7 @@ def test_a_manifest_that_is_there_is_not_replaced(tmp_path: Path):
     file.write_text("mine")
     done = CliRunner().invoke(app, ["quick", "127.0.0.1:1", "--save", str(file)])
     assert (done.exit_code, file.read_text()) == (2, "mine")
-    assert "it is there already; give another name" in done.stderr.replace("\n", " ")
+    assert "it already exists; give another name" in done.stderr.replace("\n", " ")
 
 
 @pytest.mark.parametrize("command", ["run", "validate", "next"])

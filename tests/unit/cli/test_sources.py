@@ -116,7 +116,7 @@ def test_a_test_means_its_last_finished_runs_oldest_first(last: int, expected: l
 @pytest.mark.parametrize(
     ("argument", "last", "sentence"),
     [
-        ("none", 1, "there is no PerfRun none in namespace shop, and no file of that name"),
+        ("none", 1, "there is no PerfRun none in namespace shop, and no file with that name"),
         ("test/none", 1, "there is no PerfTest none in namespace shop"),
         (
             "test/api-under-load",

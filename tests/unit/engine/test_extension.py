@@ -171,8 +171,12 @@ def test_a_module_that_is_never_ready_is_not_waited_for(installed: Path) -> None
 @pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
-        ("lines", {"greting": "x"}, 'options: lines knows no greting; did you mean "greeting"?'),
-        ("lines", {"x": "y"}, "options: lines knows no x; there are: greeting, password"),
+        (
+            "lines",
+            {"greting": "x"},
+            'options: lines does not know greting; did you mean "greeting"?',
+        ),
+        ("lines", {"x": "y"}, "options: lines does not know x; there are: greeting, password"),
         ("wrong", {}, "options: how is missing, and wrong needs it"),
         ("lines", {"greeting": "bad"}, "options: greeting is bad"),
         ("lines", {"greeting": "worse"}, "options: lines has a defect: KeyError at lines.py:"),
@@ -189,7 +193,7 @@ def test_options_are_checked_and_never_told(
 def test_steps_say_only_what_the_protocol_knows(installed: Path) -> None:
     where = "spec.scenarios[s].steps[ask].extension"
     assert refused(plan(1, step("ask", sent="x"))) == (
-        f'{where}: lines knows no sent; did you mean "send"?'
+        f'{where}: lines does not know sent; did you mean "send"?'
     )
     assert refused(plan(1, step("ask"))) == f"{where}: send is missing, and lines needs it"
     assert "$(nobody)" in refused(plan(1, step("ask", send="$(nobody)")))

@@ -159,5 +159,5 @@ async def test_no_proxy_is_obeyed_and_one_for_socks_is_left_to_others(
 
 def test_a_proxy_that_is_none_for_http_is_told(kubeconfig: Path) -> None:
     write(kubeconfig, {"server": "https://k8s.example", "proxy-url": "socks5://127.0.0.1:1080"})
-    with pytest.raises(KubeError, match="its proxy is one of socks5: only http and https"):
+    with pytest.raises(KubeError, match="its proxy has the scheme socks5, but only http and https"):
         login_of_user(None)

@@ -89,7 +89,7 @@ def with_status(**status: Any) -> bytes:
         (b'{"kind": "PerfRun"}', "not a PerfRun: metadata: this field is required (and 1 more)"),
         (b'{"plan": {}}', "not a result of this version of perfrun: "),
         (b'{"plan": 3}', "not a result of this version of perfrun: "),
-        (text([{}] * (MAX_RUNS + 1)), "501 runs in one file, at most 500 are allowed"),
+        (text([{}] * (MAX_RUNS + 1)), "501 runs in one file; at most 500 are allowed"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
         pytest.param(gzip.compress(b"x" * 40_000_000, mtime=0), "more than", id="inflated"),
         (changed(run="../../etc/passwd"), "metadata.name: ../../etc/passwd is not a valid name"),

@@ -56,7 +56,7 @@ def quick(
             min=1,
             metavar="N",
             rich_help_panel=_LOAD,
-            help="Requests at a time; with -d users, with -r the most that may be open. "
+            help="Requests at a time; with -d users, with -r the maximum open at once. "
             "Default: 50.",
         ),
     ] = None,
@@ -101,7 +101,7 @@ def quick(
             metavar="METHOD",
             autocompletion=_methods,
             rich_help_panel=_REQUEST,
-            help="Default: GET, with a body POST.",
+            help="Default: GET, or POST with a body.",
         ),
     ] = None,
     headers: Annotated[
@@ -136,7 +136,7 @@ def quick(
             "--timeout",
             metavar="TIME",
             rich_help_panel=_REQUEST,
-            help="Of a request. Default: 30s.",
+            help="Time limit of a request. Default: 30s.",
         ),
     ] = None,
     expect: Annotated[

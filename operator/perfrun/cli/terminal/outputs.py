@@ -119,7 +119,7 @@ def write_whole(file: Path, text: str) -> None:
 def _unwritable(place: Destination[S], *, several: bool) -> str | None:
     file = place.file
     if place.form.new and file.is_file():
-        return "it is there already; give another name, or remove it"
+        return "it already exists; give another name, or remove it"
     folder = file.absolute().parent
     if place.is_folder(several=several):
         if file == _STDOUT or (file.exists() and not file.is_dir()):

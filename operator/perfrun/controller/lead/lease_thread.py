@@ -107,7 +107,7 @@ class LeaseThread:
             before = now
             if min(lag, stalled) > DEAD_AFTER_S:
                 self._end(
-                    f"the main loop has stood still for {lag:.0f}s, at most {DEAD_AFTER_S:.0f}s is "
+                    f"the main loop has stood still for {lag:.0f}s; at most {DEAD_AFTER_S:.0f}s is "
                     f"allowed: ending, so that another operator can act",
                     with_stacks=True,
                 )

@@ -261,8 +261,8 @@ def _too_late(run: PerfRun, reason: str) -> RunVerdict:
         why = f"it did not get a turn in time: {reason}"
         return turn_did_not_come("QueueExpired", why)
     return errored(
-        f"not all workers were ready in time (load.startTimeout); it waited for another turn "
-        f"({reason}) after this: {run.status.message}",
+        f"not all workers were ready in time (load.startTimeout); the run was waiting for another "
+        f"turn ({reason}); before that: {run.status.message}",
         NO_WORKERS,
     )
 

@@ -86,7 +86,7 @@ def _read_lines(text: str, where: str) -> list[tuple[int, dict[str, Any]]]:
             first, key = found[0][0], strange[0]
             has, lacks = (number, first) if key in one else (first, number)
             raise DataError(
-                f"{where}: line {has} has the key {key}, line {lacks} does not: all lines must "
+                f"{where}: line {has} has the key {key}, but line {lacks} does not: all lines must "
                 "have the same keys"
             )
         found.append((number, one))

@@ -113,7 +113,7 @@ class NamedParameters(NamedTuple):
             if not self.takes_any:
                 known = ", ".join(sorted(self.known)) or "none"
                 hint = suggestion(name, self.known) or f"; there are: {known}"
-                raise DataError(f"{where}: {kind} knows no {name}{hint}")
+                raise DataError(f"{where}: {kind} does not know {name}{hint}")
         for name in sorted(self.required - given):
             raise DataError(f"{where}: {name} is missing, and {kind} needs it")
 

@@ -167,7 +167,7 @@ def selected(
 def _read(file: str) -> Iterator[Manifest]:
     path = Path(file)
     if _LIKE_A_URL.match(file) and not path.exists():
-        advice = f"to put load on it: perfrun quick {file}; a manifest is to be downloaded first"
+        advice = f"to put load on it: perfrun quick {file}; download a manifest before you run it"
         yield _unreadable(file, f"is a URL, not a file; {advice}")
         return
     if file == "-":

@@ -108,7 +108,7 @@ def _built(loader: Any, node: yaml.ScalarNode) -> Any:
     found = loader.booleans(text) if node.tag == _BOOL else loader.numbers(text)
     if found is None or (node.tag == _INT and not isinstance(found, int)):
         kind = node.tag.rpartition(":")[2]
-        shown = text[:60] or "an empty text"
+        shown = text[:60] or "an empty string"
         raise YamlError(f"{shown} is not a valid {kind}", _place(node.start_mark))
     return found
 

@@ -120,7 +120,7 @@ def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
         return None
     return Problem(
         "spec",
-        f"has {size / 1024:.0f} KiB as JSON, at most {most // 1024} KiB are allowed: move bodies "
+        f"has {size / 1024:.0f} KiB as JSON; at most {most // 1024} KiB are allowed: move bodies "
         "and data into feeds",
     )
 

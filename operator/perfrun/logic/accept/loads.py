@@ -121,8 +121,8 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
         if lasts is not None and condition.for_ > lasts:
             yield Problem(
                 f"spec.load.stopWhen[{index}].for",
-                f"is more than the {format_exact_duration(lasts)} that "
-                f"{'a hold' if load.capacity is not None else 'the load'} lasts: it never stops it",
+                f"is longer than {'a hold' if load.capacity is not None else 'the load'}, which "
+                f"lasts {format_exact_duration(lasts)}: the condition can never become true",
             )
 
 
@@ -142,6 +142,6 @@ def crowded_browsers(spec: PerfTestSpec) -> Iterator[Problem]:
     if most > MAX_WINDOWS * load.workers:
         yield Problem(
             f"spec.load.{field}",
-            f"lets {most} browser windows at the same time in {load.workers} workers: with more "
+            f"opens {most} browser windows at the same time in {load.workers} workers: with more "
             f"than {MAX_WINDOWS} per worker, they wait for each other instead of for the target",
         )

@@ -195,13 +195,13 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     if steps > MAX_STEPS:
         yield Problem(
             "spec.scenarios",
-            f"has {steps} steps in total, at most {MAX_STEPS} are allowed: split the test",
+            f"has {steps} steps in total; at most {MAX_STEPS} are allowed: split the test",
         )
     number = len(objectives(spec))
     if number > MAX_SLOS:
         yield Problem(
             "spec.slos",
-            f"has {number} objectives with those of the steps' classes, at most {MAX_SLOS} are "
+            f"has {number} objectives with those of the steps' classes; at most {MAX_SLOS} are "
             "allowed: remove some",
         )
     longest_name = "x" * 63
@@ -211,7 +211,7 @@ def _sizes(spec: PerfTestSpec) -> Iterator[Problem]:
     if (size := len(plan.to_bytes())) > MAX_PLAN_BYTES:
         yield Problem(
             "spec.scenarios",
-            f"and the rest of the plan take {size // 1024} KiB, at most {MAX_PLAN_BYTES // 1024} "
+            f"and the rest of the plan take {size // 1024} KiB; at most {MAX_PLAN_BYTES // 1024} "
             "KiB are allowed: use smaller bodies",
         )
 

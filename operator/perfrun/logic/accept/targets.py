@@ -41,7 +41,7 @@ def url_problem(field: str, url: str) -> Iterator[Problem]:
         yield Problem(field, f"{url} has no host")
     elif len(host) > MAX_HOST_LENGTH:
         yield Problem(
-            field, f"has a host of {len(host)} characters, at most {MAX_HOST_LENGTH} are allowed"
+            field, f"has a host of {len(host)} characters; at most {MAX_HOST_LENGTH} are allowed"
         )
     if port == 0:
         yield Problem(field, f"{url}: nothing can listen on port 0")

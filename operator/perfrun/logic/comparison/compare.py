@@ -204,7 +204,7 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Ite
         noun = "is" if len(unsure) == 1 else "are"
         yield f"no change is shown: {names(unsure)} {noun} inconclusive or in doubt"
     else:
-        yield "no change is shown: one run of each does not tell how much runs vary"
+        yield "no change is shown: one run of each does not show how much runs vary"
     if len(columns) == 2:
         changes = [(row.name, row.cells[1].change) for row in rows]
         told = [

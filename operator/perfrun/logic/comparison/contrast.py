@@ -62,7 +62,7 @@ def standing_out(
     runs = f"{len(level.sample)} runs of the baseline"
     told = f"{of.name} is {change.text} from the median of {runs}"
     if shown is Shown.DIFFERENT:
-        told += f", more than they vary{_meaning(change)}"
+        told += f", more than these runs vary{_meaning(change)}"
     else:
         told += f", within their own variation; {smallest} or more would stand out"
     return Statistics(

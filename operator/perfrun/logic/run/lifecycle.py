@@ -153,7 +153,7 @@ def _give_back(facts: RunFacts) -> Decision:
     )
     why = facts.launch_error or waiting_for(facts)
     if facts.turns >= MAX_TURNS:
-        return Decision(Action.FAIL, f"{what}, also in the last of {facts.turns} turns: {why}")
+        return Decision(Action.FAIL, f"{what}, even in the last of its {facts.turns} turns: {why}")
     return Decision(Action.REQUEUE, f"{what}, so it returned to the queue: {why}")
 
 

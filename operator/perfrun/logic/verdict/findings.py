@@ -144,7 +144,7 @@ def _lag(evidence: Evidence) -> Finding | None:
         "Lag",
         "Inflating",
         f"1 in 100 iterations started {format_duration(seen, [allowed])} or more after it was "
-        f"due, at most {format_duration(allowed)} is harmless: {_cause(evidence.generator)}",
+        f"due; at most {format_duration(allowed)} is harmless: {_cause(evidence.generator)}",
     )
 
 

@@ -124,7 +124,7 @@ async def test_what_is_too_long_is_refused_by_its_length_alone(
     large = {**PLAIN, "variables": {f"v{i}": "x" * 4096 for i in range(64)}}
     outcome = await checks.examine(large, "team")
     assert outcome.problems == [
-        "spec: has 257 KiB as JSON, at most 256 KiB are allowed: move bodies and data into feeds"
+        "spec: has 257 KiB as JSON; at most 256 KiB are allowed: move bodies and data into feeds"
     ]
 
 

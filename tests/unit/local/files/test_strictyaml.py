@@ -152,7 +152,7 @@ def test_json_is_read_as_json_writers_make_it():
         ('{"a": ' * 100_000, "nested more than 64 levels deep|maximum nesting depth"),
         ("a: .inf\n", "line 1, column 4: .inf is not a JSON number"),
         ("a: 1\nb: !!int 1.5\n", "line 2, column 4: 1.5 is not a valid int"),
-        ("a: !!int ''\n", "line 1, column 4: an empty text is not a valid int"),
+        ("a: !!int ''\n", "line 1, column 4: an empty string is not a valid int"),
         ("%YAML 1.2\n---\na: 1\n", "line 1, column 1: kubectl reads only YAML 1.1"),
         ("a: 1\n--- {b: 2}\n", "line 2, column 5: kubectl accepts nothing after ---"),
     ],

@@ -56,7 +56,7 @@ def test_fifty_levels_are_as_good_as_one() -> None:
 
 def test_size_is_told_with_its_limit() -> None:
     assert too_large(256 * 1024) is None
-    assert "has 257 KiB as JSON, at most 256 KiB are allowed" in str(too_large(257 * 1024))
+    assert "has 257 KiB as JSON; at most 256 KiB are allowed" in str(too_large(257 * 1024))
 
 
 def test_problems_and_their_texts_are_bounded() -> None:

@@ -62,10 +62,12 @@ def test_a_search_that_is_too_large(load: dict[str, Any], message: str) -> None:
 def test_a_condition_that_can_never_be_true_is_doubted() -> None:
     late = [{"metric": "errorRate", "above": "50%", "for": "2m"}]
     assert warnings(spec({**OPEN, "stopWhen": late})) == [
-        "spec.load.stopWhen[0].for: is more than the 100s that the load lasts: it never stops it"
+        "spec.load.stopWhen[0].for: is longer than the load, which lasts 100s: "
+        "the condition can never become true"
     ]
     assert warnings(spec({**capacity(), "stopWhen": late}, slos=[FAST])) == [
-        "spec.load.stopWhen[0].for: is more than the 30s that a hold lasts: it never stops it"
+        "spec.load.stopWhen[0].for: is longer than a hold, which lasts 30s: "
+        "the condition can never become true"
     ]
     burst = {"burst": {"requests": 1000, "concurrency": 10}}
     assert warnings(spec({**burst, "stopWhen": late}, slos=[FAST])) == []

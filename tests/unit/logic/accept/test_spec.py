@@ -238,7 +238,7 @@ def test_plan_that_fits_into_no_config_map_is_refused_before_anything_is_created
     assert problems(bodies(895)) == []
     (problem,) = problems(bodies(905))
     assert problem.startswith("spec.scenarios: and the rest of the plan take 90")
-    assert problem.endswith(" KiB, at most 900 KiB are allowed: use smaller bodies")
+    assert problem.endswith(" KiB; at most 900 KiB are allowed: use smaller bodies")
 
 
 def test_objectives_that_are_the_same_are_both_named() -> None:

@@ -48,7 +48,7 @@ def test_a_pair_is_subtracted_and_not_tested():
     assert (change.text, change.tone, change.relative) == ("+10%", Tone.WORSE, True)
     assert (p95.cells[0].change, p95.statistics) == (None, None)
     assert found.conclusion == (
-        "no change is shown: one run of each does not tell how much runs vary",
+        "no change is shown: one run of each does not show how much runs vary",
         "the second run measured: latency.p95 +10%",
         "5 runs on each side are enough to show a change: perfrun compare NEW... --against OLD...",
     )

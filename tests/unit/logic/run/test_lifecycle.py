@@ -92,7 +92,7 @@ STARTING: list[tuple[str, dict[str, Any], Action, str]] = [
         "the last of its turns",
         {**UNSCHEDULED, "turns": MAX_TURNS},
         Action.FAIL,
-        f"also in the last of {MAX_TURNS} turns: worker 1 (pr-x-1-abcde): Unschedulable",
+        f"even in the last of its {MAX_TURNS} turns: worker 1 (pr-x-1-abcde): Unschedulable",
     ),
     (
         "startTimeout runs over all turns",
