@@ -19,12 +19,14 @@ from perfrun.api.names import (
     VARIABLE_NAME,
 )
 from perfrun.api.test.extension import ADDRESS_PATTERN
+from perfrun.api.test.load import UNTIL_STOPPED_PATTERN
 from perfrun.api.test.perftest import CRON_PATTERN
 from perfrun.api.test.scenario import FEW_CLASSES
 from perfrun.api.times import TIME_PATTERN
 
 NOTATIONS = {
     quantities.DURATION_PATTERN: "write a number and a unit, as in 500ms, 5s, 10m or 1h30m",
+    UNTIL_STOPPED_PATTERN: "write a number and a unit, as in 5m or 1h30m, or UntilStopped",
     quantities.RATE_PATTERN: "write a number per unit of time, as in 100/s or 30/m",
     quantities.PERCENT_PATTERN: "write a percentage from 0% to 100%, as in 1% or 99.9%",
     URL_PATTERN: "write http:// or https:// and a host, without user, password or fragment",

@@ -21,6 +21,7 @@ _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
     "load.users": ("users", int),
     "load.requests": ("requests", int),
     "load.duration": ("duration", str),
+    "load.maxDuration": ("maxDuration", str),
     # As a test has them.
     "load.open.rate": ("rate", str),
     "load.open.duration": ("duration", str),

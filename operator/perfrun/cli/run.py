@@ -188,7 +188,9 @@ def run_test(
 
 def exit_code(finished: FinishedTest, fail_on: FailOn) -> Exit:
     """The meaning of one run for the exit code."""
-    if finished.interrupted:
+    # A load that is to be stopped, and was measured until then, has come to its end.
+    as_planned = finished.result.plan.load.until_stopped and finished.run.status.summary is not None
+    if finished.interrupted and not as_planned:
         return Exit.INTERRUPTED
     return of_verdict(finished.run.status.verdict, fail_on)
 

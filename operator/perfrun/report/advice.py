@@ -60,6 +60,9 @@ _BY_FINDING = {
         "users of a closed load wait while the target pauses: use spec.load.open to measure "
         "the pauses"
     ),
+    "NotStopped": (
+        "check why nothing set spec.stop of the run, or give the load a duration of its own"
+    ),
     "Dropped": "lower the rate, or raise spec.load.open.maxInFlight: the target was slower than "
     "the load",
 }

@@ -75,6 +75,22 @@ async def test_a_run_with_overrides_runs_what_it_says_and_counts_for_nothing_of_
     assert about_runs(await world.test()) == before
 
 
+async def test_a_load_until_stopped_ends_by_its_stop_with_the_verdict_of_its_objectives(
+    world: World,
+) -> None:
+    until = {"rate": "20/s", "duration": "UntilStopped", "maxDuration": "10m"}
+    await world.apply_test(load={"burst": None, "open": until})
+    await world.create_run("one")
+    workers = await world.workers("one")
+    await asyncio.gather(*(worker.at_barrier() for worker in workers))
+    await world.until_phase("one", "Running")
+    await world.api.merge(world.ours("perfruns", "one"), {"spec": {"stop": True}})
+    await asyncio.gather(*(worker.report("spec.stop") for worker in workers))
+    status = await world.until_done("one")
+    assert (status["verdict"], status["generator"]["coverage"]) == ("Pass", "100%")
+    assert status["message"].startswith("stopped as planned (")
+
+
 async def test_overrides_cannot_be_edited(world: World) -> None:
     await world.apply_test(suspend=True)
     await create(world, "one", labels={"a": "b"})

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from perfrun import __version__
 from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
+from perfrun.api.test.load import Load
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
 from perfrun.cli.run import FinishedTest, Here, exit_code, run_files, tell_manifests, zero_note
@@ -47,6 +48,17 @@ def test_exit_code_of_a_verdict(verdict, codes):
     one = finished(a_run(verdict=verdict))
     kinds = (FailOn.INCONCLUSIVE, FailOn.WARN, FailOn.FAIL, FailOn.ERROR)
     assert tuple(exit_code(one, fail_on) for fail_on in kinds) == codes
+
+
+@pytest.mark.parametrize(("measured", "code"), [(True, Exit.OK), (False, Exit.INTERRUPTED)])
+def test_a_load_that_is_to_be_stopped_is_not_interrupted_by_that(measured, code):
+    until = {"open": {"rate": "1/s", "duration": "UntilStopped", "maxDuration": "1h"}}
+    plan = make_plan().model_copy(update={"load": Load.parse(until)})
+    run = a_run(verdict="Pass")
+    if not measured:
+        run = run.model_copy(update={"status": run.status.model_copy(update={"summary": None})})
+    one = FinishedTest(run, RunResult(plan=plan), interrupted=True)
+    assert exit_code(one, FailOn.FAIL) is code
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from pydantic import Field
 from perfrun.api.base import ApiModel, Rule
 from perfrun.api.names import LabelKey, LabelValue, Origin, VariableName
 from perfrun.api.quantities import Duration, Rate
-from perfrun.api.test.load import MAX_REQUESTS, MAX_WORKERS, UserCount
+from perfrun.api.test.load import (
+    MAX_REQUESTS,
+    MAX_WORKERS,
+    LoadDuration,
+    UserCount,
+    bounded,
+)
 
 _SIZES = ("rate", "users", "requests")
 
@@ -32,10 +38,16 @@ class LoadOverrides(ApiModel):
     requests: Annotated[int, Field(ge=1, le=MAX_REQUESTS)] | None = Field(
         default=None, description="Number of iterations of a burst."
     )
-    duration: Duration | None = Field(
+    duration: LoadDuration | None = Field(
         default=None,
         description="How long an open or closed load runs, without the warm-up. All times of "
-        "stages change by the same factor. Example: 1m.",
+        "stages change by the same factor. UntilStopped: until spec.stop is true, at most "
+        "`maxDuration`; not with stages. Example: 1m.",
+    )
+    max_duration: Duration | None = Field(
+        default=None,
+        description="Required with `duration: UntilStopped`: the time after which the load ends by "
+        "itself. Example: 1h.",
     )
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = Field(
         default=None,
@@ -67,10 +79,11 @@ class LoadOverrides(ApiModel):
         ),
         Rule(
             cel="true",
-            holds=lambda load: load.duration is None or load.duration > 0,
+            holds=lambda load: load.duration != 0,
             message="must be more than 0s",
             field=".duration",
         ),
+        bounded(),
     )
 
 

@@ -99,8 +99,8 @@ def _type(field: Json) -> str:
             return f"map to {_type(field['additionalProperties'])}"
         case "string":
             return "time" if field.get("format") == "date-time" else "string"
-        case "integer":
-            return "integer"
+        case "integer" | "number" as name:
+            return str(name)
         case "boolean":
             return "boolean"
         case "object":

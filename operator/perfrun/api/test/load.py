@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from perfrun.api.base import ApiModel, Rule
 from perfrun.api.quantities import (
@@ -13,6 +13,7 @@ from perfrun.api.quantities import (
     Duration,
     Percent,
     Rate,
+    format_exact_duration,
     parse_duration,
     parse_percent,
 )
@@ -24,10 +25,38 @@ MAX_REQUESTS = 100_000_000
 IN_FLIGHT_PER_WORKER = 1000
 """Iterations of a worker that may be in flight if the load sets no limit."""
 
+UNTIL_STOPPED = "UntilStopped"
+"""In the place of a duration: the load ends when somebody stops the run."""
+UNTIL_STOPPED_PATTERN = DURATION_PATTERN.replace("^", f"^({UNTIL_STOPPED}|", 1).replace("$", ")$")
+
+
+def _parse_length(text: object) -> object:
+    return text if text == UNTIL_STOPPED else parse_duration(text)
+
+
+LoadDuration = Annotated[
+    int | Literal["UntilStopped"],
+    BeforeValidator(_parse_length),
+    PlainSerializer(
+        lambda length: length if isinstance(length, str) else format_exact_duration(length),
+        return_type=str,
+    ),
+    WithJsonSchema({"type": "string", "pattern": UNTIL_STOPPED_PATTERN, "maxLength": 48}),
+]
+"""ns, or UNTIL_STOPPED."""
+
 UserCount = Annotated[int, Field(ge=1, le=MAX_USERS)]
 
 _RAMP = "How long the ramp takes. The first stage starts at 0. Example: 30s."
 _HOLD = "How long the level is held. Example: 5m."
+_DURATION = (
+    "How long the load runs, without the warm-up. UntilStopped: until spec.stop of the run is "
+    "true, at most `maxDuration`. Example: 5m."
+)
+_MAX_DURATION = (
+    "Required with `duration: UntilStopped`: the time after which the load ends by itself. Limits "
+    "of a PerfPolicy apply to it. Example: 1h."
+)
 _STAGES = "Levels of the load over time, in place of a constant level."
 
 
@@ -63,15 +92,30 @@ class OpenStage(ApiModel):
     hold: Duration = Field(default="0s", validate_default=True, description=_HOLD)
 
 
+def bounded() -> Rule:
+    """The rule that a load ends, even if nobody stops it."""
+    return Rule(
+        cel=f"(has(self.duration) && self.duration == '{UNTIL_STOPPED}') == has(self.maxDuration)",
+        holds=lambda one: (one.duration == UNTIL_STOPPED) == (one.max_duration is not None),
+        message=f"{UNTIL_STOPPED} as duration and maxDuration require each other",
+    )
+
+
+def _longest(duration: int | str | None, max_duration: int | None) -> int:
+    """ns that a load runs at most."""
+    longest = duration if isinstance(duration, int) else max_duration
+    assert longest is not None, "the rules require one of them"
+    return longest
+
+
 class Closed(ApiModel):
     """A fixed number of users who each start the next iteration when the previous one ends."""
 
     users: UserCount | None = Field(
         default=None, description="Number of concurrent users, over all workers."
     )
-    duration: Duration | None = Field(
-        default=None, description="How long the load runs, without the warm-up. Example: 5m."
-    )
+    duration: LoadDuration | None = Field(default=None, description=_DURATION)
+    max_duration: Duration | None = Field(default=None, description=_MAX_DURATION)
     stages: Annotated[list[ClosedStage], Field(min_length=1, max_length=100)] | None = Field(
         default=None, description=_STAGES
     )
@@ -87,6 +131,7 @@ class Closed(ApiModel):
             holds=lambda closed: _either(closed.stages, closed.users, closed.duration),
             message="closed needs either users and duration, or stages",
         ),
+        bounded(),
     )
 
     def levels(self) -> list[ClosedStage]:
@@ -94,8 +139,8 @@ class Closed(ApiModel):
         if self.stages is not None:
             return self.stages
         assert self.users is not None
-        assert self.duration is not None
-        return [ClosedStage.model_construct(users=self.users, ramp=0, hold=self.duration)]
+        hold = _longest(self.duration, self.max_duration)
+        return [ClosedStage.model_construct(users=self.users, ramp=0, hold=hold)]
 
 
 class Open(ApiModel):
@@ -104,9 +149,8 @@ class Open(ApiModel):
     rate: Rate | None = Field(
         default=None, description="Rate of iterations, over all workers. Example: 100/s."
     )
-    duration: Duration | None = Field(
-        default=None, description="How long the load runs, without the warm-up. Example: 5m."
-    )
+    duration: LoadDuration | None = Field(default=None, description=_DURATION)
+    max_duration: Duration | None = Field(default=None, description=_MAX_DURATION)
     stages: Annotated[list[OpenStage], Field(min_length=1, max_length=100)] | None = Field(
         default=None, description=_STAGES
     )
@@ -132,6 +176,7 @@ class Open(ApiModel):
             holds=lambda load: _either(load.stages, load.rate, load.duration),
             message="open needs either rate and duration, or stages",
         ),
+        bounded(),
     )
 
     def levels(self) -> list[OpenStage]:
@@ -139,8 +184,8 @@ class Open(ApiModel):
         if self.stages is not None:
             return self.stages
         assert self.rate is not None
-        assert self.duration is not None
-        return [OpenStage.model_construct(rate=self.rate, ramp=0, hold=self.duration)]
+        hold = _longest(self.duration, self.max_duration)
+        return [OpenStage.model_construct(rate=self.rate, ramp=0, hold=hold)]
 
 
 class Capacity(ApiModel):
@@ -341,3 +386,11 @@ class Load(ApiModel):
             field=".closed",
         ),
     )
+
+    @property
+    def until_stopped(self) -> bool:
+        """Whether somebody is to end it."""
+        return UNTIL_STOPPED in (
+            self.open.duration if self.open is not None else None,
+            self.closed.duration if self.closed is not None else None,
+        )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
 
 from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
@@ -34,8 +35,8 @@ _MAX_VALUE = 60
 
 _OF_LOADS: dict[str, tuple[str, ...]] = {
     "burst": ("scale", "users", "requests", "workers"),
-    "closed": ("scale", "users", "duration", "workers"),
-    "open": ("scale", "rate", "duration", "workers"),
+    "closed": ("scale", "users", "duration", "max_duration", "workers"),
+    "open": ("scale", "rate", "duration", "max_duration", "workers"),
     "capacity": ("scale", "workers"),
 }
 """What of a load can be overridden, by its shape."""
@@ -216,10 +217,11 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     load = spec.load
     shape = next(name for name in _OF_LOADS if getattr(load, name) is not None)
     known = _OF_LOADS[shape]
-    others = sorted(wanted.model_dump(exclude_none=True).keys() - set(known))
+    others = sorted(wanted.model_dump(exclude_none=True, by_alias=False).keys() - set(known))
     if others:
-        advice = f"the load of the test is {shape}, of which runs can set {', '.join(known)}"
-        raise _UnfitError(*(Problem(f"{_LOAD}.{name}", advice) for name in others))
+        names = ", ".join(map(to_camel, known))
+        advice = f"the load of the test is {shape}, of which runs can set {names}"
+        raise _UnfitError(*(Problem(f"{_LOAD}.{to_camel(name)}", advice) for name in others))
     try:
         load = load.model_copy(update={shape: _sized(load, wanted)})
         workers = wanted.workers or min(load.workers, _fewest(load))
@@ -271,7 +273,9 @@ def _sized_open(load: Load, wanted: LoadOverrides, scale: float) -> object:
 
 
 def _lasting(update: dict[str, Any], wanted: LoadOverrides) -> dict[str, Any]:
-    return update if wanted.duration is None else {**update, "duration": wanted.duration}
+    if wanted.duration is None:
+        return update
+    return {**update, "duration": wanted.duration, "max_duration": wanted.max_duration}
 
 
 def _staged(
@@ -280,6 +284,8 @@ def _staged(
     """The stages at other levels, and in the time that is wanted in all."""
     times = list(chain.from_iterable((stage.ramp, stage.hold) for stage in stages))
     whole = sum(times)
+    if isinstance(wanted.duration, str):
+        raise ValueError(f"{wanted.duration} cannot be used with stages, which end by themselves")
     if wanted.duration is not None and whole:
         # By their borders: so the sum is what was asked for, to the nanosecond.
         borders = [border * wanted.duration // whole for border in accumulate(times, initial=0)]

@@ -13,12 +13,13 @@ from perfrun.api.quantities import (
     NS_PER_MS,
     NS_PER_S,
     format_duration,
+    format_exact_duration,
     format_percent,
     format_rate,
 )
 from perfrun.api.run.perfrun import Finding, GeneratorStatus, WorkerCounts
 from perfrun.api.test.metric import LATENCY, SERVICE
-from perfrun.logic.plan.run_plan import planned, planned_user_time
+from perfrun.logic.plan.run_plan import longest_load, planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
 from perfrun.logic.verdict.readings import Reading, read, scope
 from perfrun.measure.histogram import supports
@@ -289,6 +290,19 @@ def _omission(evidence: Evidence) -> Finding | None:
     return _finding("Omission", "Informing", message)
 
 
+def _not_stopped(evidence: Evidence) -> Finding | None:
+    """A load that was to be stopped, and ended by itself."""
+    if not evidence.plan.load.until_stopped or evidence.report.stopped is not None:
+        return None
+    warmup = evidence.plan.load.warmup or 0
+    longest = format_exact_duration(longest_load(evidence.plan) - warmup)
+    return _finding(
+        "NotStopped",
+        "Informing",
+        f"nobody stopped the load within its maxDuration, {longest}: it ended by itself",
+    )
+
+
 _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _lag,
     _late_sends,
@@ -298,6 +312,7 @@ _RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _not_covered,
     _skewed,
     _omission,
+    _not_stopped,
 )
 
 _OWN_FAULTS = frozenset({"Lag", "LateSends", "Throttled", "Stall", "Exhausted"})

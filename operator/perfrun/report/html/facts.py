@@ -210,7 +210,8 @@ def load_words(load: Load) -> str:
     """The shape of a load in one line."""
     workers = f"{load.workers} worker{'s' if load.workers > 1 else ''}"
     warmup = f" after a warm-up of {format_exact_duration(load.warmup)}" if load.warmup else ""
-    return f"{_shape(load)}{warmup}, {workers}"
+    until = ", until it is stopped" if load.until_stopped else ""
+    return f"{_shape(load)}{until}{warmup}, {workers}"
 
 
 def _shape(load: Load) -> str:
