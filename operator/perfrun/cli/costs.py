@@ -131,7 +131,8 @@ def _sum(amounts: Sequence[Estimate | None], what: str, form: str) -> Iterator[s
     if known:
         words = _per_day(sum(known, Estimate(0)).text(form), what)
         unknown = len(amounts) - len(known)
-        yield f"{words}, not counting {unknown} of unknown number" if unknown else words
+        tests = f"{unknown} test{'s' if unknown > 1 else ''}"
+        yield f"{words} (not counting {tests} with an unknown number)" if unknown else words
 
 
 def _requests(plan: RunPlan) -> Estimate | None:

@@ -93,7 +93,7 @@ class WorkerLock:
         return self.lock is not None
 
     def is_gone(self) -> bool:
-        """Whether there was a worker, and is none any more."""
+        """Whether the worker has gone."""
         if not self.is_known() or self.lock is None:
             return False
         try:

@@ -108,7 +108,7 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
         if any(finding.message in slo.message for slo in unsure) and finding.type in _BY_FINDING:
             yield _BY_FINDING[finding.type]
     if status.stopped is None and any(slo.unsupported for slo in unsure):
-        yield "an objective had too few samples: run a longer or larger load"
+        yield "an objective had too few samples: run a longer load, or a higher rate"
     if any(slo.verdict in _MISSED and _is_about_slowness(slo) for slo in status.slos):
         yield _about_slowness(status.steps)
     if not status.slos and status.summary is not None and status.benchmark is None:

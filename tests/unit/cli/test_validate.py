@@ -117,8 +117,9 @@ def test_several_tests_have_a_total():
         "2 core-hours per day"
     )
     assert of_all(scheduled, unknown, NIGHTLY) == (
-        "in all: 3 tests, 3 of them scheduled, 3 runs per day, 360010 requests per day, not "
-        "counting 1 of unknown number, 2 core-hours per day, not counting 1 of unknown number"
+        "in all: 3 tests, 3 of them scheduled, 3 runs per day, 360010 requests per day "
+        "(not counting 1 test with an unknown number), 2 core-hours per day (not counting 1 test "
+        "with an unknown number)"
     )
     assert of_all(scheduled, GOOD.replace("min: 100%", "min: fast")) is None
 

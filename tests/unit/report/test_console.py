@@ -180,7 +180,7 @@ def test_a_finding_is_worth_advice_only_where_a_verdict_was_taken_back_for_it(ki
 
 def test_a_short_load_is_to_be_longer_unless_it_was_stopped():
     slo = an_slo("Inconclusive", unsupported="needs 1000 samples, but there were 320")
-    assert "longer or larger load" in next_steps(a_run(slos=[slo], generator=None))[1]
+    assert "longer load, or a higher rate" in next_steps(a_run(slos=[slo], generator=None))[1]
     stopped = next_steps(a_run(slos=[slo], generator=None, stopped="by Ctrl-C"))
     assert "longer" not in " ".join(stopped)
 

@@ -62,7 +62,9 @@ class Expect(ApiModel):
 
     status: Annotated[
         list[Annotated[int, Field(ge=100, le=599)]], Field(max_length=20), Unique()
-    ] = Field(default=[], description="HTTP statuses that are a success. Example: [200, 404].")
+    ] = Field(
+        default=[], description="HTTP status codes that count as success. Example: [200, 404]."
+    )
     json_: Annotated[dict[JsonPathText, JsonValue], Field(max_length=20)] = Field(
         default={},
         alias="json",

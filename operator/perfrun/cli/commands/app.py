@@ -111,7 +111,8 @@ FailOnVerdict = Annotated[
     typer.Option(
         "--fail-on",
         metavar="VERDICT",
-        help="Exit with 1 from this verdict on: inconclusive, warn or fail; with error, never.",
+        help="Exit with 1 for this verdict or a worse one: inconclusive, warn or fail. "
+        "With error: never exit with 1.",
     ),
 ]
 Variables = Annotated[

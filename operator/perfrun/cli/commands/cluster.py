@@ -85,8 +85,8 @@ def trigger(
 ) -> None:
     """Start a run of a PerfTest in a cluster.
 
-    Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test or usage wrong, 3 Error, 130
-    stopped waiting; the run goes on.
+    Exit codes: 0 asked for (with --wait: done), 1 Fail, 2 no such test, or invalid usage, 3 Error,
+    130 stopped waiting; the run goes on.
     """
     failing = fail_on_of(fail_on, strict=strict) or FailOn.FAIL
 

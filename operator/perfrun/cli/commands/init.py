@@ -46,7 +46,7 @@ def init(
         typer.Option(min=1, max=50, help="Of an access log: maximum number of kinds of requests."),
     ] = 20,
 ) -> None:
-    """Write a first PerfTest, from what you have already."""
+    """Write a first PerfTest from something that you already have."""
     from perfrun.cli.init.command import Wish, init_test
 
     out, err = outputs()

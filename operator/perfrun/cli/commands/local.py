@@ -97,7 +97,7 @@ def run(
 ) -> None:
     """Run the PerfTests of manifests on this machine and judge them.
 
-    Exit codes: 0 done, 1 Fail, 2 manifest or usage wrong, 3 Error, 130 stopped.
+    Exit codes: 0 done, 1 Fail, 2 invalid manifest or usage, 3 Error, 130 stopped.
     """
     from perfrun.cli.overrides import parse_overrides
     from perfrun.cli.run import Here, run_files

@@ -66,7 +66,7 @@ def report(
     """Print or write finished runs.
 
     Exit codes: 0 done, whatever the verdicts; with --fail-on 1 for that verdict or a worse one;
-    2 no such run, or a file that is none; 3 no cluster, or a file that could not be written.
+    2 run not found, or not a result file; 3 no cluster, or a file that could not be written.
     """
     from perfrun.cli.reports import report
     from perfrun.cli.sources import Sources
@@ -151,7 +151,7 @@ def compare(
 ) -> None:
     """Compare runs with the first of them, or with a group: compare NEW... --against OLD...
 
-    Exit codes: 0 done, whatever was found; 2 no such run, or a file that is none; 3 no cluster, or
+    Exit codes: 0 done, whatever was found; 2 run not found, or not a result file; 3 no cluster, or
     a file that could not be written.
     """
     from perfrun.cli.reports import ComparisonRequest, compare_runs

@@ -35,7 +35,7 @@ def observed_charts(timeline: Timeline) -> Iterator[Chart]:
     order = list(OBSERVABLES)
     seen.sort(key=lambda one: (places.get(one.name, len(places)), order.index(one.metric)))
     for number, one in enumerate(seen[:MAX_CHARTS]):
-        # That nothing was restarted is no picture.
+        # Zero restarts need no chart.
         if one.metric != RESTARTS or len(set(one.values)) > 1:
             yield _chart(f"observed-{number}", one, timeline)
 
@@ -99,7 +99,7 @@ def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
 
 
 def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> ChartLine | None:
-    """The slope by which memory.growth is told."""
+    """The slope that memory.growth reports."""
     if one.metric != MEMORY:
         return None
     begin, end = window(timeline.plan, timeline.report)
