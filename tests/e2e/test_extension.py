@@ -33,9 +33,9 @@ def image(shop: Shop) -> str:
     return CHAT_IMAGE
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def workers(shop: Shop, image: str) -> Iterator[None]:
-    """Workers that have the package."""
+    """Workers that have the package, from the first test on that asks for them."""
     with worker_image(shop, image):
         yield
 
@@ -65,6 +65,17 @@ def test_without_the_package_the_run_says_what_to_do(shop: Shop, image: str) -> 
     assert messages(shop, of="without") == 0
 
 
+def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
+    make(shop, "elsewhere", "perfrun-operators.perfrun-system.svc:8080")
+
+    def refusal() -> str | None:
+        conditions = shop.get("perftests", "elsewhere").get("status", {}).get("conditions", [])
+        return next((c["message"] for c in conditions if c["reason"] == "RefusedByPolicy"), None)
+
+    assert "spec.target.extension.address: PerfPolicy" in until("it is refused", refusal)
+    assert shop.runs("elsewhere") == []
+
+
 def test_the_example_passes_and_the_server_counted_the_same(
     shop: Shop, image: str, workers: None
 ) -> None:
@@ -83,14 +94,3 @@ def test_a_planted_slowdown_is_told(shop: Shop, image: str, workers: None) -> No
     status = shop.done(shop.first_run("slow"))["status"]
     assert status["verdict"] == "Warn", status["message"]
     assert status["summary"]["requests"]["succeeded"] == messages(shop, of="slow") == 250
-
-
-def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
-    make(shop, "elsewhere", "perfrun-operators.perfrun-system.svc:8080")
-
-    def refusal() -> str | None:
-        conditions = shop.get("perftests", "elsewhere").get("status", {}).get("conditions", [])
-        return next((c["message"] for c in conditions if c["reason"] == "RefusedByPolicy"), None)
-
-    assert "spec.target.extension.address: PerfPolicy" in until("it is refused", refusal)
-    assert shop.runs("elsewhere") == []

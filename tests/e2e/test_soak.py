@@ -84,7 +84,8 @@ def _round(shop: Shop, number: int) -> None:
     shop.kubectl("annotate", "ptest", *names, asked, "--overwrite")
 
     def over() -> bool:
-        statuses = {test["metadata"]["name"]: test["status"] for test in shop.items("perftests")}
+        found = shop.items("perftests")
+        statuses = {test["metadata"]["name"]: test.get("status", {}) for test in found}
         return all(
             statuses[name].get("lastRequest") == f"round-{number}"
             and not statuses[name].get("active")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.shop import SYSTEM, Shop
+from tests.e2e.faults.stage import leader
+from tests.e2e.shop import SYSTEM, Shop, until
 
 DEPLOYMENT = "deploy/perfrun"
 
@@ -24,3 +25,10 @@ def _use(shop: Shop, image: str) -> None:
     system = ("-n", SYSTEM)
     shop.cluster.kubectl(*system, "set", "env", DEPLOYMENT, f"PERFRUN_WORKER_IMAGE={image}")
     shop.cluster.kubectl(*system, "rollout", "status", DEPLOYMENT, "--timeout=120s")
+    until(f"an operator leads that starts workers from {image}", lambda: _leads_with(shop, image))
+
+
+def _leads_with(shop: Shop, image: str) -> bool:
+    """The old operator may take a test on as long as it leads, although the new one is ready."""
+    (container,) = leader(shop)["spec"]["containers"]
+    return {"name": "PERFRUN_WORKER_IMAGE", "value": image} in container["env"]

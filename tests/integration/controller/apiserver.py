@@ -14,7 +14,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 PATIENCE_S = 90.0
-POLL_S = 0.05
+POLL_S = 0.1
 
 
 class Api:

@@ -1,5 +1,6 @@
 """An operator for the session, and a namespace for each test."""
 
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -36,14 +37,9 @@ def operator(server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert "Traceback" not in said
 
 
-@pytest.fixture
-async def world(
-    server: ApiServer, operator: Operator, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[World]:
-    """A namespace of the test's own, and a running operator."""
-    if not operator.running:
-        operator.start()
-    await until("the operator is ready", operator.ready)
+@contextlib.asynccontextmanager
+async def opened(server: ApiServer, operator: Operator) -> AsyncIterator[World]:
+    """A namespace of a test's own, and an operator that runs or is to run."""
     api = Api(server)
     namespace = f"t{time.monotonic_ns()}"
     await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
@@ -60,6 +56,16 @@ async def world(
             await api.call("DELETE", f"/api/v1/nodes/{node}")
     await api.call("DELETE", f"/api/v1/namespaces/{namespace}")
     await api.close()
+
+
+@pytest.fixture
+async def world(server: ApiServer, operator: Operator) -> AsyncIterator[World]:
+    """A namespace of the test's own, and a running operator."""
+    if not operator.running:
+        operator.start()
+    await until("the operator is ready", operator.ready)
+    async with opened(server, operator) as world:
+        yield world
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ from tests.cluster.handle import ApiServer
 from tests.cluster.operator import Operator, kubeconfig_again
 from tests.e2e.faults.outcomes import Outcome
 from tests.integration.controller.apiserver import Json, until
+from tests.integration.controller.conftest import opened
 from tests.integration.controller.worker import Worker
 from tests.integration.controller.world import ALL, WORKERS, World
-
-pytestmark = pytest.mark.timing
 
 PACED = {"burst": None, "open": {"rate": f"{ALL}/s", "duration": "1s"}}
 LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
@@ -55,16 +54,18 @@ def clock(tmp_path: Path) -> Clock:
 
 @pytest.fixture
 async def stepped(
-    world: World, server: ApiServer, tmp_path: Path, clock: Clock
+    server: ApiServer, operator: Operator, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[World]:
-    """The world with an operator whose clock can be set; it leads."""
-    assert world.operator.stop() == 0
+    """A world whose operator, which is to be started, has a clock that can be set."""
+    if operator.running:
+        assert operator.stop() == 0
     own = Operator(
         kubeconfig_again(server, tmp_path), tmp_path, pod="stepped", environment=clock.environment
     )
-    yield World(world.api, own, world.namespace)
-    if own.running:
-        assert own.stop() == 0
+    async with opened(server, own) as world:
+        yield world
+        if own.running:
+            assert own.stop() == 0
     assert "Traceback" not in own.log.read_text()
 
 
