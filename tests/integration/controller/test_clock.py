@@ -58,6 +58,8 @@ async def stepped(
 ) -> AsyncIterator[World]:
     """A world whose operator, which is to be started, has a clock that can be set."""
     if operator.running:
+        # Before that, nothing of it would hear a signal.
+        await until("the operator is ready", operator.ready)
         assert operator.stop() == 0
     own = Operator(
         kubeconfig_again(server, tmp_path), tmp_path, pod="stepped", environment=clock.environment
