@@ -136,5 +136,5 @@ def _latency(sketch: Sketch) -> Line:
         name: sketch.quantile(share) if supports(sketch.count, share) else None
         for name, share in _PERCENTILES.items()
     }
-    found["latency_max_s"] = sketch.quantile(1.0)
+    found["latency_max_s"] = float(sketch.greatest) if sketch.count else None
     return {name: "" if ns is None else round(ns) / NS_PER_S for name, ns in found.items()}

@@ -21,7 +21,7 @@ from perfrun.report.lines import (
     observed_lines,
 )
 from perfrun.report.pages import HEAD, page_rows
-from perfrun.report.steps import figure, number, step_rows
+from perfrun.report.steps import figure, number, step_notes, step_rows
 
 _MARKED = re.compile(r"[\\`*_\[\]|~#!<>&@$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _MAX_CELLS = 8
@@ -118,7 +118,8 @@ def _facts(run: PerfRun) -> str:
 
 def _steps(run: PerfRun, summary: Summary) -> str:
     rows = step_rows(summary, run.status.steps)
-    return _table(tuple(rows[0]), [tuple(map(escaped, row.values())) for row in rows], right=True)
+    table = _table(tuple(rows[0]), [tuple(map(escaped, row.values())) for row in rows], right=True)
+    return "\n\n".join([table, *map(escaped, step_notes(summary, run.status.steps))])
 
 
 def _figures(table: FigureTable) -> str:

@@ -50,7 +50,7 @@ def steps_table(
             name = name[: room - len(ellipsis)] + ellipsis
         bold = len(steps) != 1 and index == 0
         table.add_row(*map(Text, (name, *figures)), style="bold" if bold else None)
-    notes = _notes(summary, steps, left_out)
+    notes = step_notes(summary, steps, left_out)
     return Group(table, *(Text(note, style="dim") for note in notes))
 
 
@@ -135,7 +135,10 @@ def _width(rows: Sequence[Row], column: str) -> int:
     return max(len(column), *(len(row[column]) for row in rows))
 
 
-def _notes(summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str]) -> Iterator[str]:
+def step_notes(
+    summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str] = ()
+) -> Iterator[str]:
+    """What the table of steps leaves out, and what its figures include."""
     if len(steps) > _MAX_STEPS:
         yield f"and {len(steps) - _MAX_STEPS} more steps with fewer errors, or faster"
     if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):

@@ -134,7 +134,7 @@ def distributions(report: WorkerReport, plan: RunPlan, status: PerfRunStatus) ->
     for timing in clocks:
         key, title = _ALL[timing]
         one = curve("all requests", Look("started"), whole, timing)
-        if one is not None:
+        if one is not None and one.samples.count > NEEDED_BEYOND:
             limits = latency_limits(status.slos, plan) if timing is Timing.LATENCY else []
             notes = [_ALIKE] if len(clocks) == 1 else []
             yield _chart(key, title, [one], limits, notes, where=f"{where}, {_CLOCKS[timing]}")

@@ -23,7 +23,7 @@ from perfrun.report.html.timeline import Timeline, per_second
 _FAR = 4
 """A limit this many times above all measured values is mentioned, but not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
@@ -49,11 +49,12 @@ def _latency(timeline: Timeline) -> Chart:
     sketches = timeline.series.latency
     values = {
         name: [
-            sketch.quantile(share) if name == "max" or supports(sketch.count, share) else None
-            for sketch in sketches
+            sketch.quantile(share) if supports(sketch.count, share) else None for sketch in sketches
         ]
         for name, share in _SHARES.items()
     }
+    # The greatest is exact: the middle of its bucket would be another maximum than the table's.
+    values["max"] = [float(sketch.greatest) if sketch.count else None for sketch in sketches]
     known = [value for its in values.values() for value in its if value is not None]
     limits, notes = _limits(timeline, max(known))
     y = duration_axis([*known, *(limit.value for limit in limits)])

@@ -66,11 +66,16 @@ def test_nothing_is_drawn_of_nothing():
     assert charts(step([], failed=5)) == {}
 
 
+def test_ten_requests_are_too_few_for_a_picture():
+    assert charts(step(EVEN[:10])) == {}
+    assert list(charts(step(EVEN[:11]))) == ["distribution"]
+
+
 def test_only_timeouts_leave_no_curve_and_say_so():
-    chart = charts(step([], timeouts=[5 * S] * 10))["distribution"]
+    chart = charts(step([], timeouts=[5 * S] * 20))["distribution"]
     assert all(line.pieces == [] for line in chart.lines)
-    assert chart.rows[1].cells == ("25%", "n/a"), "ten are too few"
-    assert "10 of all requests" in chart.notes[-1]
+    assert chart.rows[1].cells == ("25%", ">=5s")
+    assert "20 of all requests" in chart.notes[-1]
 
 
 def test_a_chart_has_one_clock():

@@ -7,6 +7,7 @@ import pytest
 
 from perfrun.measure.record import Series
 from perfrun.measure.report import WorkerReport
+from perfrun.measure.sketch import GROWTH
 from perfrun.report.html.charts import Chart
 from perfrun.report.html.errors import MAX_CLASSES
 from perfrun.report.html.over_time import charts_over_time, lag_chart
@@ -83,6 +84,13 @@ def test_the_last_straggler_is_no_collapse():
         "Drawn only where a point has enough successful requests: p50 20, p95 200, p99 1000.",
         "A percentile here is that of a point in time, within 1%.",
     ]
+
+
+def test_the_maximum_of_a_point_is_exact():
+    slowest = int(1000 * GROWTH**709) - 1000  # at the end of its bucket
+    chart = charts(series(latency=[sketch(*[MS] * 1000, slowest, slowest - 10 * MS)] * 10))
+    (piece,) = next(line for line in chart["latency"].lines if line.label == "max").pieces
+    assert {value for _, value in piece} == {slowest}
 
 
 def test_two_maxima_are_told_apart():
