@@ -98,7 +98,7 @@ def of_events() -> set[str]:
     nodes = [
         call.args[2]
         for call in calls()
-        if ast.unparse(call.func).endswith("events.tell") and len(call.args) > 2
+        if ast.unparse(call.func).endswith("events.record") and len(call.args) > 2
     ]
     assert len(nodes) >= 12
     return reasons_of(nodes)

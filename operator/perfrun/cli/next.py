@@ -10,7 +10,7 @@ from perfrun.api.quantities import format_exact_duration
 from perfrun.api.test.perftest import PerfTest
 from perfrun.api.times import format_time, parse_time
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
+from perfrun.cli.terminal.streams import TextForm, print_line, print_structured
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 from perfrun.logic.schedule.forecast import forecast
@@ -45,11 +45,11 @@ def next_runs(
     wrong = [one for one in manifests if one.problems]
     for manifest in wrong:
         for problem in manifest.problems:
-            tell(out, problem.line("error"))
+            print_line(out, problem.line("error"))
     if wrong:
         return Exit.USAGE
     if not any(one.test for one in manifests):
-        tell(out, nothing or "no PerfTest in the given files")
+        print_line(out, nothing or "no PerfTest in the given files")
         return Exit.USAGE
     told = [
         (test, runs)
@@ -57,11 +57,11 @@ def next_runs(
         if selector is None or selector.holds(test.metadata.labels)
     ]
     if form is not TextForm.TEXT:
-        tell_structured([_as_json(test, runs) for test, runs in told], form, out)
+        print_structured([_as_json(test, runs) for test, runs in told], form, out)
     else:
         for test, runs in told:
             for line in _lines(test, runs):
-                tell(out, line)
+                print_line(out, line)
     return Exit.OK
 
 

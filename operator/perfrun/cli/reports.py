@@ -13,7 +13,7 @@ from perfrun.cli.sources import RunArgumentError, Sources, read_all
 from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict, worst
 from perfrun.cli.terminal.forms import Compared, Runs
 from perfrun.cli.terminal.outputs import Outputs
-from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.streams import print_line
 from perfrun.kube.errors import KubeError
 from perfrun.logic.comparison.compare import compare, line_up
 from perfrun.logic.comparison.model import Comparison, Reported
@@ -37,26 +37,28 @@ def report(
     try:
         runs = read_all(sources, arguments)
     except RunArgumentError as error:
-        tell(err, str(error))
+        print_line(err, str(error))
         return Exit.USAGE
     except KubeError as error:
-        tell(err, sentence(error))
+        print_line(err, sentence(error))
         return Exit.ERROR
     several = len(runs) > 1
     problems = list(outputs.problems(several=several))
     for problem in problems:
-        tell(err, problem)
+        print_line(err, problem)
     if problems:
         return Exit.USAGE
     for note in sources.notes:
-        tell(err, f"note: {note}")
+        print_line(err, f"note: {note}")
     for one in runs:
         if one.run.status.phase is not Phase.DONE:
             phase = one.run.status.phase or "not begun"
-            tell(err, f"note: {one.run.metadata.name} is not done ({phase}): it has no verdict yet")
+            print_line(
+                err, f"note: {one.run.metadata.name} is not done ({phase}): it has no verdict yet"
+            )
     unwritten = list(outputs.write(Runs(runs, several, fail_on or FailOn.FAIL), several=several))
     for problem in unwritten:
-        tell(err, problem)
+        print_line(err, problem)
     if not outputs:
         for one in runs:
             print_run(one.run, out)
@@ -88,22 +90,22 @@ def compare_runs(
     """Write the comparison, or print it if no file is named."""
     problems = list(outputs.problems())
     for problem in problems:
-        tell(err, problem)
+        print_line(err, problem)
     if problems:
         return Exit.USAGE
     try:
         runs, comparison = _compared(wanted, sources)
     except (RunArgumentError, ValueError) as error:
-        tell(err, str(error))
+        print_line(err, str(error))
         return Exit.USAGE
     except KubeError as error:
-        tell(err, sentence(error))
+        print_line(err, sentence(error))
         return Exit.ERROR
     for note in sources.notes:
-        tell(err, f"note: {note}")
+        print_line(err, f"note: {note}")
     unwritten = list(outputs.write(Compared(runs, comparison)))
     for problem in unwritten:
-        tell(err, problem)
+        print_line(err, problem)
     if not outputs:
         print_comparison(comparison, out)
     return Exit.ERROR if unwritten else Exit.OK

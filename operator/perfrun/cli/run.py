@@ -18,7 +18,7 @@ from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
 from perfrun.cli.terminal.progress import ProgressView
 from perfrun.cli.terminal.signals import leave_on_interrupt
-from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.streams import print_line
 from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 from perfrun.local.outcome import new_plan, outcome_of
@@ -114,20 +114,20 @@ def run_manifests(
     """
     if here.overrides is not None:
         manifests = changed(manifests, here.overrides)
-    told = tell_manifests(manifests, err)
+    told = print_manifests(manifests, err)
     wanted = _wanted(manifests, here)
     problems = [*wanted.problems, *outputs.problems(several=wanted.several)]
     if nothing is not None:
         problems.append(nothing)
     for problem in problems:
-        tell(err, problem)
+        print_line(err, problem)
     if told or problems:
         return Exit.USAGE
     finished, unwritten = _run_each(wanted, outputs, out, err, fail_on=fail_on)
     if slowest:
         print_slowest([one.run for one in finished], slowest, out)
     for sentence in unwritten:
-        tell(err, sentence)
+        print_line(err, sentence)
     codes = [exit_code(one, fail_on) for one in finished]
     code = worst([*codes, Exit.ERROR] if unwritten else codes)
     if code is Exit.OK and (note := zero_note([one.run for one in finished], fail_on)) is not None:
@@ -170,18 +170,18 @@ def run_test(
     test = wanted.test
     plan = new_plan(test)
     if plan.load.workers > cores():
-        tell(
+        print_line(
             err,
             f"note: {plan.load.workers} workers share {cores()} cores of this machine; they "
             "may be slower than the target",
         )
     if (benchmark := plan.target.benchmark) is not None:
-        tell(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
+        print_line(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
     with ProgressView(err, place) as view:
         local = asyncio.run(_run(plan, test.spec, wanted.values, view, processes))
     leave_on_interrupt()
     for lost in local.lost:
-        tell(err, f"note: lost: {lost}")
+        print_line(err, f"note: lost: {lost}")
     run, result = outcome_of(test, local, wanted.overrides)
     return FinishedTest(run, result, interrupted=local.stopped is not None)
 
@@ -208,19 +208,19 @@ def zero_note(runs: Sequence[PerfRun], fail_on: FailOn) -> str | None:
     return f"exit code 0, although {counted} missed: {reason} (--fail-on warn exits with 1)"
 
 
-def tell_manifests(manifests: Sequence[Manifest], err: Console) -> int:
+def print_manifests(manifests: Sequence[Manifest], err: Console) -> int:
     """Print what is wrong, doubtful or skipped; returns the number of problems."""
     for manifest in manifests:
         if manifest.skipped:
-            tell(err, f"{manifest.source}: skipped: {manifest.skipped}")
+            print_line(err, f"{manifest.source}: skipped: {manifest.skipped}")
         if manifest.policy is not None:
-            tell(err, f"{manifest.source}: skipped: a PerfPolicy applies only in a cluster")
+            print_line(err, f"{manifest.source}: skipped: a PerfPolicy applies only in a cluster")
         for warning in manifest.warnings:
             if warning in manifest.in_cluster:
                 continue
-            tell(err, warning.line("warning"))
+            print_line(err, warning.line("warning"))
         for problem in manifest.problems:
-            tell(err, problem.line("error"))
+            print_line(err, problem.line("error"))
     return sum(len(manifest.problems) for manifest in manifests)
 
 

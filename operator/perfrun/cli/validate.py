@@ -8,7 +8,7 @@ from rich.console import Console
 from perfrun.api import Json
 from perfrun.cli.costs import Daily, Estimate, daily, load_words, plan_of, total_words
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import TextForm, tell, tell_structured
+from perfrun.cli.terminal.streams import TextForm, print_line, print_structured
 from perfrun.local.files.manifests import FileRemark, Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 
@@ -25,16 +25,16 @@ def validate_files(
     if form is TextForm.TEXT:
         for manifest in manifests:
             for line in describe(manifest, now):
-                tell(out, line)
+                print_line(out, line)
         if (total := total_line(manifests, now)) is not None:
-            tell(out, total)
+            print_line(out, total)
     else:
-        tell_structured([as_json(manifest, now) for manifest in manifests], form, out)
+        print_structured([as_json(manifest, now) for manifest in manifests], form, out)
     if any(manifest.problems for manifest in manifests):
         return Exit.USAGE
     if nothing is not None or not any(one.test or one.policy for one in manifests):
         if form is TextForm.TEXT:
-            tell(out, nothing or "no PerfTest and no PerfPolicy in the given files")
+            print_line(out, nothing or "no PerfTest and no PerfPolicy in the given files")
         return Exit.USAGE
     return Exit.OK
 

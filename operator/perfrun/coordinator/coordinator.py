@@ -56,7 +56,7 @@ class _Run:
     starting: asyncio.Task[None] | None = None
     searching: asyncio.Task[None] | None = None
 
-    def let_go(self) -> None:
+    def answer_waiting(self) -> None:
         """Answer all waiting workers, and choose no T0 and no hold any more."""
         for task in (self.starting, self.searching):
             if task is not None:
@@ -144,7 +144,7 @@ class Coordinator:
         run = self._runs.pop(uid, None)
         if run is None:
             return
-        run.let_go()
+        run.answer_waiting()
         self._ended[uid] = None
         while len(self._ended) > _ENDED_KEPT:
             self._ended.popitem(last=False)
@@ -153,7 +153,7 @@ class Coordinator:
         """This process ends, but the runs do not: waiting workers are asked to try again."""
         runs, self._runs = self._runs, {}
         for run in runs.values():
-            run.let_go()
+            run.answer_waiting()
 
     def trouble(self, uid: str) -> RunTrouble | None:
         """The problem that keeps the load of an open run from beginning, as its workers
@@ -368,7 +368,7 @@ class Coordinator:
             # If writing took long, the hold would begin before every worker can have learned of it.
             took = session.elapsed(self._clock.monotonic()) - asked
             if step.hold is None or took < HOLD_LEAD // 4:
-                session.tell(step)
+                session.announce(step)
                 return
 
     def _monotonic_of(self, time: datetime) -> int:

@@ -190,7 +190,7 @@ class HoldSearch:
         hold = Hold(number=len(holds) + 1, rate=rate, start=start, length=self._capacity.hold)
         return NextStep([*holds, begun(rate, format_moment(time))], hold)
 
-    def tell(self, step: NextStep) -> None:
+    def announce(self, step: NextStep) -> None:
         """A step is persisted: from now on it is the answer to workers."""
         self.holds = step.holds
         self._cut = None

@@ -113,10 +113,10 @@ class RunSession:
         else:
             self.breach(sentence)
 
-    def tell(self, step: NextStep) -> None:
+    def announce(self, step: NextStep) -> None:
         """A step of the capacity search is persisted."""
         assert self.search is not None
-        self.search.tell(step)
+        self.search.announce(step)
         if step.hold is not None:
             self._watch.watch_only(step.hold.start, step.hold.start + step.hold.length)
 
@@ -165,7 +165,7 @@ class RunSession:
         return sum(worker.ready.trouble is None for worker in self._barrier.values())
 
     @property
-    def heard(self) -> frozenset[int]:
+    def admitted(self) -> frozenset[int]:
         """The workers that were admitted since this process opened the run."""
         return frozenset(self._identities)
 

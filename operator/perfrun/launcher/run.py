@@ -56,10 +56,10 @@ def main(folder: str) -> None:
     with open(f"{folder}/start", encoding="utf-8") as file:
         order = json.load(file)
     command = Command(folder, worker, order["argv"], order["env"], order["hidden"])
-    tell(folder, json.dumps(command.run()))
+    report_end(folder, json.dumps(command.run()))
 
 
-def tell(folder: str, end: str) -> None:
+def report_end(folder: str, end: str) -> None:
     """Write ``done``. The command may have put a link or a pipe in the place where it is first
     written.
     """
@@ -146,7 +146,7 @@ class Command:
             "stopped": self.stopped,
             # For the process, or the largest one that it has waited for (wait4).
             "peak": usage.ru_maxrss * 1024,
-            "tail": self.told(),
+            "tail": self.last_output(),
         }
 
     def start(self) -> tuple[int, int, int]:
@@ -231,7 +231,7 @@ class Command:
         while self.copy(output, 0) and time.monotonic() < until:
             pass
 
-    def told(self) -> str:
+    def last_output(self) -> str:
         """The end of its output, without the values of secret variables."""
         text = os.fsdecode(self.tail)
         shown, at = "", max(0, len(text) - MAX_TAIL)

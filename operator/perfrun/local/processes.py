@@ -75,7 +75,7 @@ class LocalWatch:
         if start is None:
             return []
         ahead = (start - self._began) // timedelta(microseconds=1) * NS_PER_US
-        return [one.told_from(ahead) for one in seen]
+        return [one.relative_to(ahead) for one in seen]
 
 
 def _source(name: str, processes: Mapping[str, int]) -> ObservedSource:

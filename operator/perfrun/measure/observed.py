@@ -67,7 +67,7 @@ class Observation(Wire):
         self.trouble = self.trouble or other.trouble
         self._thin()
 
-    def told_from(self, zero: int) -> "Observation":
+    def relative_to(self, zero: int) -> "Observation":
         """The same, with ``zero`` as the new T0."""
         return self.model_copy(update={"at": [at - zero for at in self.at]}, deep=True)
 

@@ -125,9 +125,9 @@ class Perfrun:
         told = f"{result.verdict.value:<12} {session.test}: {printable(result.message)}"
         number = session.note(told)
         for lost in ended.lost:
-            session.tell(f"  note: lost: {printable(lost)}")
+            session.add_line(f"  note: lost: {printable(lost)}")
         if session.reports is not None:
             stem = file_stem(session.test, number)
             for line in write_reports(ended.reported, session.reports, stem, strict=session.strict):
-                session.tell(line)
+                session.add_line(line)
         return result

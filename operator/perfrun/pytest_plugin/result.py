@@ -130,10 +130,10 @@ class Result:
         if self.verdict in _PASSED:
             return
         if self.strict or self.verdict in _FAILED:
-            pytest.fail(self.told(), pytrace=False)
-        warnings.warn(PerfrunWarning(self.told()), stacklevel=stacklevel)
+            pytest.fail(self.summary(), pytrace=False)
+        warnings.warn(PerfrunWarning(self.summary()), stacklevel=stacklevel)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """The verdict, and each objective and finding that contributed to it, a line each."""
         lines = [f"{self.name}: {self.verdict.value}: {self.message}"]
         lines += [

@@ -35,11 +35,11 @@ class PluginSession:
 
     def note(self, line: str) -> int:
         """Record a run. Returns its number within its test, from 1."""
-        self.tell(line)
+        self.add_line(line)
         self._number += 1
         return self._number
 
-    def tell(self, line: str) -> None:
+    def add_line(self, line: str) -> None:
         """Add a line for the end of the session."""
         self._new.append(line)
 

@@ -72,7 +72,9 @@ class OpenError(EngineError):
 def tls_error(server: object, error: BaseException) -> OpenError:
     """The message of a failed TLS handshake. Retrying does not help with a certificate."""
     refused = isinstance(error, ssl.SSLCertVerificationError)
-    return OpenError(ErrorClass.TLS, f"TLS with {server} failed: {said_by(error)}", refused=refused)
+    return OpenError(
+        ErrorClass.TLS, f"TLS with {server} failed: {message_of(error)}", refused=refused
+    )
 
 
 def sql_error(state: object, otherwise: str) -> str:
@@ -95,7 +97,7 @@ def exhausted_by(error: OSError) -> str | None:
     return _EXHAUSTED.get(error.errno) if error.errno is not None else None
 
 
-def said_by(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """The message of a connection error, without its number."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
@@ -112,5 +114,5 @@ def unconnected(server: str, error: OSError) -> str:
         return f"{server} refused the connection"
     # The error of our own timeout has no message.
     silent = isinstance(error, TimeoutError) and not str(error)
-    why = "no response in time" if silent else said_by(error)
+    why = "no response in time" if silent else message_of(error)
     return f"{server} cannot be reached: {why}"

@@ -22,7 +22,7 @@ class Fallback:
         self._hold: Hold | None = None
         self._heard = now
 
-    def heard(self, order: Order, now: int) -> None:
+    def note_answer(self, order: Order, now: int) -> None:
         """The coordinator has answered."""
         self._heard = now
         if order.hold is not None and order.hold != self._hold:

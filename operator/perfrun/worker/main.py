@@ -267,7 +267,7 @@ class Worker:
                     engine.stop(str(error))
                     return
                 if self._fallback is not None:
-                    self._fallback.heard(order, monotonic_ns())
+                    self._fallback.note_answer(order, monotonic_ns())
                 engine.follow(order)
                 if order.repost and self._setup is not None:
                     await self._repost()

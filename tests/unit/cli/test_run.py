@@ -13,7 +13,7 @@ from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.test.load import Load
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
-from perfrun.cli.run import FinishedTest, Here, exit_code, run_files, tell_manifests, zero_note
+from perfrun.cli.run import FinishedTest, Here, exit_code, print_manifests, run_files, zero_note
 from perfrun.cli.terminal import forms
 from perfrun.cli.terminal.exits import Exit, FailOn, worst
 from perfrun.cli.terminal.outputs import Outputs
@@ -202,6 +202,6 @@ def test_what_only_matters_in_a_cluster_is_not_told_of_a_run_here() -> None:
     assert manifest.problems == ()
     assert "metrics.k8s.io" in " ".join(one.text for one in manifest.warnings)
     written = io.StringIO()
-    assert tell_manifests([manifest], Console(file=written, width=1000)) == 0
+    assert print_manifests([manifest], Console(file=written, width=1000)) == 0
     assert "latency.p99" in written.getvalue()
     assert "cpu.max" not in written.getvalue()

@@ -59,7 +59,7 @@ async def test_worker_that_is_let_in_counts_as_heard(world: World, deadline) -> 
     session = world.coordinator.open(make_plan(2), start_deadline=deadline)
     await world.post(1, "ready", b"{", token="ok-1")  # it reached us, whatever it said
     await world.post(0, "ready", b"{", token="wrong")
-    assert session.heard == {1}
+    assert session.admitted == {1}
 
 
 async def test_ever_new_tokens_are_checked_only_so_often_and_keep_no_known_worker_out(

@@ -86,7 +86,7 @@ def test_a_miss_and_a_doubt_are_warnings_unless_strict(verdict: str):
 
 
 def test_what_is_told_names_missed_objectives_and_findings_only():
-    assert result().told().splitlines() == [
+    assert result().summary().splitlines() == [
         "shop/api: Warn: 1 of 3 objectives missed: latency.p95 of list was 612ms, "
         "at most 500ms allowed",
         "  Warn: latency.p95 of list was 612ms, at most 500ms allowed",
@@ -96,4 +96,4 @@ def test_what_is_told_names_missed_objectives_and_findings_only():
 
 
 def test_what_a_target_wrote_does_not_reach_the_terminal_as_it_is():
-    assert "\x1b" not in result(message="\x1b[2Jgone").told()
+    assert "\x1b" not in result(message="\x1b[2Jgone").summary()

@@ -32,7 +32,7 @@ def failing(second: int) -> Interval:
 def test_it_speaks_only_when_the_coordinator_is_away() -> None:
     fallback = Fallback(planned(OPEN), now=0)
     for second in range(1, 20):
-        fallback.heard(Order(), second * S)
+        fallback.note_answer(Order(), second * S)
         assert fallback.judge(failing(second), second * S) is None
     said = [fallback.judge(failing(second), second * S) for second in range(20, 27)]
     order = said[AWAY_AFTER // S]
@@ -45,7 +45,7 @@ def test_it_speaks_only_when_the_coordinator_is_away() -> None:
 def test_in_a_search_it_cuts_the_hold() -> None:
     fallback = Fallback(planned(SEARCH), now=0)
     hold = Hold(number=4, rate=8, start=2 * S, length=30 * S)
-    fallback.heard(Order(hold=hold), S)
+    fallback.note_answer(Order(hold=hold), S)
     said = [fallback.judge(failing(second), second * S) for second in range(1, 12)]
     orders = [order for order in said if order is not None]
     assert orders[0].hold == hold

@@ -12,7 +12,7 @@ from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict
-from perfrun.cli.terminal.streams import InPlace, tell
+from perfrun.cli.terminal.streams import InPlace, print_line
 from perfrun.kube.errors import AwayError
 from perfrun.kube.resources import PERF_RUNS
 
@@ -35,20 +35,20 @@ class Telling(InPlace):
         self._line = ""
         self._phase = ""
 
-    def say(self, line: str, phase: str = "") -> None:
+    def show(self, line: str, phase: str = "") -> None:
         """Print it once. On a terminal, a line of the same ``phase`` replaces the last one."""
         if line == self._line:
             return
         if self._live is None:
-            tell(self._console, line)
+            print_line(self._console, line)
         else:
             if self._phase and self._phase != phase:
-                tell(self._console, self._line)
+                print_line(self._console, self._line)
             if phase:
                 self._live.update(Spinner(self._spinner, Text(line)))
             else:
                 self._live.update(Text())
-                tell(self._console, line)
+                print_line(self._console, line)
         self._line, self._phase = line, phase
 
 
@@ -88,15 +88,15 @@ class Following:
             self._away_since = now
         if now - self._away_since > AWAY_S:
             raise error
-        self._telling.say(f"{sentence(error)}; the run continues, and perfrun still waits for it")
+        self._telling.show(f"{sentence(error)}; the run continues, and perfrun still waits for it")
 
     def _seen(self, view: RunView | None, now: float) -> Exit | None:
         if view is not None:
             self._known = True
-            self._telling.say(view.line, "" if view.done else view.phase or "Created")
+            self._telling.show(view.line, "" if view.done else view.phase or "Created")
             return of_verdict(view.known_verdict, self._fail_on) if view.done else None
         if self._known:
-            self._telling.say("the run was deleted")
+            self._telling.show("the run was deleted")
             return Exit.ERROR
         if now > self._deadline:
             raise NotThereError(self._run)

@@ -16,7 +16,7 @@ from perfrun.cli.cluster.refusals import sentence
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import abandoned, tell
+from perfrun.cli.terminal.streams import abandoned, print_line
 from perfrun.kube.errors import KubeError, NotFoundError, NotYetError
 from perfrun.kube.resources import CORE_EVENTS, PERF_RUNS, PODS
 
@@ -59,7 +59,7 @@ def logs(
     """Print the output of a run's workers. Raises KubeError."""
     run = _run(cluster, name)
     if run is None:
-        tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
+        print_line(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
         return Exit.USAGE
     pods = _pods(cluster, name)
     while follow and not pods and run is not None and not run.done:
@@ -70,7 +70,7 @@ def logs(
     chosen = [pod for pod in pods if worker in (None, pod.index)]
     if not chosen:
         known = ", ".join(str(pod.index) for pod in pods)
-        tell(err, f"run {name} has no pod of worker {worker}; it has pods of: {known}")
+        print_line(err, f"run {name} has no pod of worker {worker}; it has pods of: {known}")
         return Exit.USAGE
     if follow:
         _follow(cluster, name, chosen, out, err)
@@ -83,18 +83,18 @@ def _print(cluster: Cluster, pods: Sequence[WorkerPod], out: Console, err: Conso
     for pod in pods:
         prefix = _prefix(pod, pods)
         if pod.waits:
-            tell(err, f"worker {pod.index} has not started: {pod.waits}")
+            print_line(err, f"worker {pod.index} has not started: {pod.waits}")
             continue
         try:
             cluster.wait(_copy(cluster, pod, prefix, out))
         except (NotYetError, NotFoundError) as error:
-            tell(err, f"worker {pod.index} has no log: {error}")
+            print_line(err, f"worker {pod.index} has no log: {error}")
 
 
 async def _copy(cluster: Cluster, pod: WorkerPod, prefix: str, out: Console) -> None:
     log = cluster.kube.log(cluster.namespace, pod.name, WORKER_CONTAINER, follow=False)
     async for line in log:
-        tell(out, prefix + line)
+        print_line(out, prefix + line)
 
 
 def _follow(
@@ -122,13 +122,13 @@ def _follow(
             case None:
                 reading -= 1
             case KubeError() as error:
-                tell(err, sentence(error))
+                print_line(err, sentence(error))
             case Exception() as error:
                 raise error
             case line:
-                tell(out, line)
+                print_line(out, line)
     if (ended := _run(cluster, run)) is not None:
-        tell(err, ended.line)
+        print_line(err, ended.line)
 
 
 async def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> AsyncIterator[str]:
@@ -148,25 +148,25 @@ async def _log_when_there(cluster: Cluster, run: str, pod: WorkerPod) -> AsyncIt
 
 def _instead(cluster: Cluster, run: RunView | None, out: Console, err: Console) -> Exit:
     if run is None:
-        tell(err, "the run was deleted")
+        print_line(err, "the run was deleted")
         return Exit.ERROR
     if run.done:
-        tell(
+        print_line(
             err,
             "the workers' pods and their logs have been deleted; what is known about the run:",
         )
     else:
-        tell(err, "no worker has a pod yet; what is known about the run:")
-    tell(out, f"{run.name}  {run.line}")
+        print_line(err, "no worker has a pod yet; what is known about the run:")
+    print_line(out, f"{run.name}  {run.line}")
     for kind, message in run.findings:
-        tell(out, f"finding  {kind}: {message}")
+        print_line(out, f"finding  {kind}: {message}")
     fields = f"involvedObject.kind=PerfRun,involvedObject.uid={run.uid}"
     events = cluster.list(CORE_EVENTS, fields=fields)
     for event in sorted(events, key=_moment):
         moment, reason, message = (
             printable(str(text)) for text in (_moment(event), event.get("reason"), event["message"])
         )
-        tell(out, f"{moment}  {reason}: {message}")
+        print_line(out, f"{moment}  {reason}: {message}")
     return Exit.OK
 
 

@@ -13,7 +13,7 @@ from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import TestView
 from perfrun.cli.overrides import as_options
 from perfrun.cli.terminal.exits import Exit, FailOn
-from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.streams import print_line
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 from perfrun.logic.accept.overrides import overridden, sent_elsewhere
 from perfrun.logic.plan.names import requested_run_name
@@ -34,7 +34,7 @@ def trigger(
     """Request one run of ``test``. Raises KubeError."""
     found = cluster.find(PERF_TESTS, test)
     if found is None:
-        tell(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
+        print_line(out, f"there is no PerfTest {test} in namespace {cluster.namespace}")
         return Exit.USAGE
     asked = datetime.now(UTC).isoformat()
     run = requested_run_name(test, asked)
@@ -44,7 +44,7 @@ def trigger(
     else:
         problems = _unfit(found, overrides, cluster.namespace)
         for problem in problems:
-            tell(out, problem)
+            print_line(out, problem)
         if problems:
             return Exit.USAGE
         changes = overrides.model_dump(mode="json", exclude_unset=True)
@@ -54,13 +54,13 @@ def trigger(
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
     if not wait:
         # Whether an operator is running is not known here: a user's rights end at the namespace.
-        tell(out, f"{told}; the operator will create it: perfrun watch run/{run}")
+        print_line(out, f"{told}; the operator will create it: perfrun watch run/{run}")
         return Exit.OK
-    tell(out, told)
+    print_line(out, told)
     try:
         return follow(cluster, run, out, fail_on=fail_on, patience=ANSWER_S)
     except NotThereError:
-        tell(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
+        print_line(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
         return Exit.ERROR
 
 

@@ -12,7 +12,7 @@ from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import RunView
 from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict
-from perfrun.cli.terminal.streams import InPlace, abandoned, tell
+from perfrun.cli.terminal.streams import InPlace, abandoned, print_line
 from perfrun.cli.terminal.tables import print_table, table_lines
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
 
@@ -32,10 +32,10 @@ def watch(
         about = name
     if about is not None and cluster.find(PERF_TESTS, about) is None:
         hint = f"; did you mean the run, run/{about}?" if cluster.find(PERF_RUNS, about) else ""
-        tell(err, f"there is no PerfTest {about} in namespace {cluster.namespace}{hint}")
+        print_line(err, f"there is no PerfTest {about} in namespace {cluster.namespace}{hint}")
         return Exit.USAGE
     if not cluster.has_namespace():
-        tell(err, f"there is no namespace {cluster.namespace}")
+        print_line(err, f"there is no namespace {cluster.namespace}")
         return Exit.USAGE
     if once:
         _show_once(cluster, about, out, err)
@@ -54,10 +54,10 @@ def _watch_run(
     except NotThereError:
         body = None
     if body is None:
-        tell(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
+        print_line(err, f"there is no PerfRun {name} in namespace {cluster.namespace}")
         return Exit.USAGE
     run = RunView.of(body)
-    tell(out, run.line)
+    print_line(out, run.line)
     return of_verdict(run.known_verdict, fail_on) if run.done else Exit.OK
 
 
@@ -69,7 +69,7 @@ def _show_once(cluster: Cluster, about: str | None, out: Console, err: Console) 
     if rows:
         print_table(out, COLUMNS, rows)
     else:
-        tell(err, f"there are no PerfTests in namespace {cluster.namespace}")
+        print_line(err, f"there are no PerfTests in namespace {cluster.namespace}")
 
 
 def _show(cluster: Cluster, about: str | None, out: Console) -> None:
@@ -104,7 +104,7 @@ class Screen(InPlace):
         """Show the current state; ``lines`` say what has changed."""
         if self._live is None:
             for line in lines:
-                tell(self._console, line)
+                print_line(self._console, line)
             return
         screen = screen_lines(board, self._title, datetime.now(UTC), self._console)
         self._live.update(Group(*screen), refresh=True)

@@ -11,7 +11,7 @@ from typing_extensions import override
 from perfrun import __version__
 from perfrun.cli.completion import Shell
 from perfrun.cli.terminal.exits import Exit, FailOn, worst
-from perfrun.cli.terminal.streams import Output, TextForm, console, tell
+from perfrun.cli.terminal.streams import Output, TextForm, console, print_line
 
 if TYPE_CHECKING:
     from perfrun.cli.cluster.shell import Cluster
@@ -162,7 +162,7 @@ def connected(context: str | None, namespace: str | None) -> "Cluster":
 def leave(code: Exit, out: Output, err: Output) -> NoReturn:
     """End with ``code``, or with Error if not everything could be printed."""
     if out.error is not None:
-        tell(console(err), f"{out.name}: cannot be written: {out.error.strerror}")
+        print_line(console(err), f"{out.name}: cannot be written: {out.error.strerror}")
         code = worst((code, Exit.ERROR))
     raise typer.Exit(code)
 
@@ -171,7 +171,7 @@ def leave(code: Exit, out: Output, err: Output) -> NoReturn:
 def version() -> None:
     """Print the version."""
     out, err = outputs()
-    tell(console(out), f"perfrun {__version__}")
+    print_line(console(out), f"perfrun {__version__}")
     leave(Exit.OK, out, err)
 
 
@@ -194,7 +194,7 @@ def completion(
     script = get_completion_script(
         prog_name="perfrun", complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
-    tell(console(out), script)
+    print_line(console(out), script)
     leave(Exit.OK, out, err)
 
 

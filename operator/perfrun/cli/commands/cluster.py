@@ -23,7 +23,7 @@ from perfrun.cli.commands.app import (
     outputs,
 )
 from perfrun.cli.terminal.exits import Exit, FailOn
-from perfrun.cli.terminal.streams import console, tell
+from perfrun.cli.terminal.streams import console, print_line
 
 if TYPE_CHECKING:
     from perfrun.cli.cluster.shell import Cluster
@@ -99,7 +99,7 @@ def trigger(
                 url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
             )
         except ValueError as error:
-            tell(err, str(error))
+            print_line(err, str(error))
             return Exit.USAGE
         return trigger(cluster, test, out, wait=wait, fail_on=failing, overrides=overrides)
 
@@ -151,9 +151,9 @@ def _speak(
         with interruptible(), connected(context, namespace) as cluster:
             code = act(cluster, console(out), console(err))
     except KubeError as error:
-        tell(console(err), sentence(error))
+        print_line(console(err), sentence(error))
         code = Exit.ERROR
     except KeyboardInterrupt:
-        tell(console(err), "perfrun stopped; runs in the cluster continue")
+        print_line(console(err), "perfrun stopped; runs in the cluster continue")
         code = Exit.INTERRUPTED
     leave(code, out, err)

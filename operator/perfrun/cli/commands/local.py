@@ -27,7 +27,7 @@ from perfrun.cli.commands.app import (
     outputs,
 )
 from perfrun.cli.terminal.exits import Exit, FailOn
-from perfrun.cli.terminal.streams import TextForm, console, tell
+from perfrun.cli.terminal.streams import TextForm, console, print_line
 from perfrun.local.files.selector import Selector, parse_selector
 
 Secrets = Annotated[
@@ -71,7 +71,7 @@ def _selector(text: str | None) -> Selector | None:
         return parse_selector(text)
     except ValueError as error:
         out, err = outputs()
-        tell(console(err), str(error))
+        print_line(console(err), str(error))
         leave(Exit.USAGE, out, err)
 
 
@@ -113,7 +113,7 @@ def run(
             url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
         )
     except ValueError as error:
-        tell(console(err), str(error))
+        print_line(console(err), str(error))
         leave(Exit.USAGE, out, err)
     code = run_files(
         files,
@@ -157,7 +157,7 @@ def next_(
     try:
         moment = parse_from(start)
     except ValueError as error:
-        tell(console(err), str(error))
+        print_line(console(err), str(error))
         leave(Exit.USAGE, out, err)
     code = next_runs(files, console(out), count, moment, output, _selector(labels))
     leave(code, out, err)

@@ -21,7 +21,7 @@ from perfrun.cli.commands.app import (
     outputs,
 )
 from perfrun.cli.terminal.exits import Exit, FailOn
-from perfrun.cli.terminal.streams import console, tell
+from perfrun.cli.terminal.streams import console, print_line
 
 _LOAD = "Load"
 _REQUEST = "Request"
@@ -226,7 +226,7 @@ def quick(
             )
         )
     except ValueError as error:
-        tell(console(err), f"quick: error: {error}")
+        print_line(console(err), f"quick: error: {error}")
         leave(Exit.USAGE, out, err)
     manifest: Form[forms.Runs] = Form("--save", lambda _: test.text, new=True)
     files = (json_file, result_file, html_file, junit_file, md_file, csv_file)
@@ -242,5 +242,5 @@ def quick(
     )
     if save is not None and save.is_file() and code is not Exit.USAGE:
         for note in test.saved_notes(save):
-            tell(console(err), note)
+            print_line(console(err), note)
     leave(code, out, err)

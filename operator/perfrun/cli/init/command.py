@@ -15,7 +15,7 @@ from perfrun.cli.init.load import steady
 from perfrun.cli.init.texts import one_line, path_template, slug, usable_url
 from perfrun.cli.init.write import manifest, write_drafts
 from perfrun.cli.terminal.exits import Exit
-from perfrun.cli.terminal.streams import Output, tell
+from perfrun.cli.terminal.streams import Output, print_line
 from perfrun.local.files.manifests import MAX_FILE, parse_manifests
 from perfrun.local.files.strictyaml import load_documents
 
@@ -40,20 +40,22 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
     problems = list(_problems(wish))
     if problems:
         for problem in problems:
-            tell(err, problem)
+            print_line(err, problem)
         return Exit.USAGE
     try:
         drafts = _drafts(wish, err)
     except SourceError as error:
-        tell(err, one_line(str(error), 1000))
+        print_line(err, one_line(str(error), 1000))
         return Exit.USAGE
     shown = one_line(wish.output, 80) if wish.output != _STDOUT else "FILE"
     text = write_drafts(drafts, shown)
     if len(text.encode()) > MAX_FILE:
-        tell(err, f"the test is larger than {MAX_FILE // 1024} KiB: use a smaller source")
+        print_line(err, f"the test is larger than {MAX_FILE // 1024} KiB: use a smaller source")
         return Exit.USAGE
     if (wrong := unlike(drafts, text)) is not None:
-        tell(err, f"nothing was written, because of a defect of perfrun: {one_line(wrong, 500)}")
+        print_line(
+            err, f"nothing was written, because of a defect of perfrun: {one_line(wrong, 500)}"
+        )
         return Exit.ERROR
     return _write(wish, text, drafts, out, err)
 
@@ -135,12 +137,12 @@ def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console
         with Path(wish.output).open("x", encoding="utf-8") as stream:
             stream.write(text)
     except OSError as error:
-        tell(err, f"--output: {wish.output}: cannot be written: {error.strerror}")
+        print_line(err, f"--output: {wish.output}: cannot be written: {error.strerror}")
         return Exit.ERROR
     for draft in drafts:
         for note in draft.notes:
-            tell(err, one_line(note))
-    tell(err, f"{wish.output}: written. Review it, then run: perfrun validate {wish.output}")
+            print_line(err, one_line(note))
+    print_line(err, f"{wish.output}: written. Review it, then run: perfrun validate {wish.output}")
     return Exit.OK
 
 

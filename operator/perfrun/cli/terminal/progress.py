@@ -55,13 +55,13 @@ class ProgressView(InPlace):
         if state == self._said and not (loading and now >= self._next_line):
             return
         if self._place and not self._said:
-            self._say(_title(progress, self._place))
+            self._print(_title(progress, self._place))
         self._said = state
         self._lines += 1
         self._next_line = now + (_LINE_SECONDS if self._lines <= _OFTEN else _LATER_SECONDS)
-        self._say(_line(progress, self._console.width))
+        self._print(_line(progress, self._console.width))
 
-    def _say(self, line: str) -> None:
+    def _print(self, line: str) -> None:
         # A sentence is wrapped for a person, but stays one line in a log.
         self._console.print(Text(line), soft_wrap=self._to_file)
 

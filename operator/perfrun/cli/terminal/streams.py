@@ -128,7 +128,7 @@ def abandoned(console: Console) -> bool:
     return isinstance(console.file, Output) and console.file.abandoned
 
 
-def tell(console: Console, text: str) -> None:
+def print_line(console: Console, text: str) -> None:
     """Print one line, never wrapped and never parsed as markup. Escape sequences from others have
     no effect.
     """
@@ -143,7 +143,7 @@ class TextForm(StrEnum):
     YAML = "yaml"
 
 
-def tell_structured(value: Any, form: TextForm, out: Console) -> None:
+def print_structured(value: Any, form: TextForm, out: Console) -> None:
     """Print a value of lists, dicts and plain values as JSON or YAML."""
     if form is TextForm.YAML:
         import yaml  # few commands need it

@@ -83,7 +83,7 @@ class LeaseThread:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(leadership.run())
-                group.create_task(self._tell(leadership))
+                group.create_task(self._report(leadership))
                 group.create_task(self._watch_main())
         except* LostLeaseError as lost:
             self._end(f"{lost.exceptions[0]}: ending, so that only one operator acts")
@@ -91,7 +91,7 @@ class LeaseThread:
             logger.exception("the thread of the Lease failed")
             self._end("the operator may not write anything without the thread of the Lease: ending")
 
-    async def _tell(self, leadership: Leadership) -> None:
+    async def _report(self, leadership: Leadership) -> None:
         await leadership.leading.wait()
         self._main.call_soon_threadsafe(self.leading.set)
 

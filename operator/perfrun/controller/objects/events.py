@@ -24,7 +24,7 @@ class Events:
         self._kube = kube
         self._instance = instance
 
-    async def tell(
+    async def record(
         self, kind: str, about: Metadata, reason: str, note: str, *, warning: bool = False
     ) -> None:
         """Report something that happened to an object.

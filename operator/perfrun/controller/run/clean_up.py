@@ -58,5 +58,5 @@ class CleanUps:
             return RETRY_S
         name = job["metadata"]["name"]
         note = f"worker 0 was lost: created Job {name}, which runs the teardown"
-        await self._events.tell("PerfRun", run.metadata, "CleaningUp", note)
+        await self._events.record("PerfRun", run.metadata, "CleaningUp", note)
         return 1.0

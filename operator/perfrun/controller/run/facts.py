@@ -88,7 +88,7 @@ class FactReader:
             turns=status.turns or 1,
             coordinator=self._address,
             listening_since=opened.since,
-            heard=session.heard,
+            admitted=session.admitted,
             arrived=session.arrived,
             ready=session.ready_count,
             reported=frozenset(session.reported),

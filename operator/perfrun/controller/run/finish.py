@@ -149,7 +149,7 @@ class Finisher:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         ended = PerfRun.parse(body)
         self._metrics.count_run(ended)
-        await self.tell(ended)
+        await self.report(ended)
         logger.info(
             "run %s/%s: %s: %s",
             run.metadata.namespace,
@@ -173,20 +173,20 @@ class Finisher:
         if read is None or known != (ended.phase, ended.verdict, ended.message):
             await correct_status(self._kube, PERF_RUNS, body, ended)
             message = run_verdict.message
-            await self._events.tell("PerfRun", about, Verdict.ERROR.value, message, warning=True)
+            await self._events.record("PerfRun", about, Verdict.ERROR.value, message, warning=True)
 
-    async def tell(self, ended: PerfRun) -> None:
+    async def report(self, ended: PerfRun) -> None:
         """The events for the verdict, and for what is left; reporting them twice
         creates them once.
         """
         verdict = ended.status.verdict
         if verdict is not None:
             bad = verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE)
-            await self._events.tell(
+            await self._events.record(
                 "PerfRun", ended.metadata, verdict.value, ended.status.message or "", warning=bad
             )
         if (untidy := ended.status.untidy) is not None:
-            await self._events.tell(
+            await self._events.record(
                 "PerfRun", ended.metadata, "TeardownFailed", untidy, warning=True
             )
 
@@ -245,7 +245,7 @@ class Finisher:
     async def _give_up(self, run: PerfRun, why: str) -> None:
         note = f"the full result is not stored: {why}"
         logger.warning("run %s/%s: %s", run.metadata.namespace, run.metadata.name, note)
-        await self._events.tell("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
+        await self._events.record("PerfRun", run.metadata, "ResultNotKept", note, warning=True)
 
 
 def counted(run: PerfRun) -> WorkerCounts:

@@ -155,7 +155,7 @@ class RunReconciler:
         if self._runs.is_open(run.metadata.uid) or run.status.job is not None:
             self._coordinator.close(run.metadata.uid)
             # The process that wrote the verdict may have been killed before reporting it.
-            await self._finisher.tell(run)
+            await self._finisher.report(run)
             await self._finisher.tidy(run)
             self._let_go(run.metadata.uid)
             if run.status.job is not None:
@@ -237,14 +237,14 @@ class RunReconciler:
         self._let_go(run.metadata.uid)
         # If this process ends now, the next look in the queue deletes the Job.
         await self._finisher.delete_jobs(run.metadata.namespace, run.metadata.uid)
-        await self._events.tell("PerfRun", run.metadata, "Requeued", why, warning=True)
+        await self._events.record("PerfRun", run.metadata, "Requeued", why, warning=True)
         return 0.0
 
     async def _stop(self, run: PerfRun, reason: str) -> None:
         """Tell all workers to end the load, and record that."""
         await self._write(run, transition.stopping(reason))
         self._coordinator.stop(run.metadata.uid, reason)
-        await self._events.tell("PerfRun", run.metadata, "Stopping", reason)
+        await self._events.record("PerfRun", run.metadata, "Stopping", reason)
 
     async def _collect(self, run: PerfRun, facts: RunFacts) -> None:
         """Wait for the reports, and not for less if the clock is set as soon as this is written."""
@@ -268,7 +268,7 @@ class RunReconciler:
             case Action.WAIT:
                 if facts.phase is Phase.STARTING and facts.ready < facts.planned:
                     await self._keep_plan(run, opened)
-                await self._tell_progress(run, facts, decision)
+                await self._report_progress(run, facts, decision)
                 return decision.wake
             case Action.STOP:
                 await self._stop(run, decision.message)
@@ -332,7 +332,7 @@ class RunReconciler:
             return LAUNCH_RETRY_S
         name = job["metadata"]["name"]
         await self._write(run, transition.launched(name))
-        await self._events.tell(
+        await self._events.record(
             "PerfRun",
             run.metadata,
             "Started",
@@ -353,7 +353,7 @@ class RunReconciler:
         self._coordinator.close(uid)  # their messages are not about this turn
         return False
 
-    async def _tell_progress(self, run: PerfRun, facts: RunFacts, decision: Decision) -> None:
+    async def _report_progress(self, run: PerfRun, facts: RunFacts, decision: Decision) -> None:
         uid = run.metadata.uid
         now = asyncio.get_running_loop().time()
         # Every report wakes the run: with 200 workers, that would be 200 writes in a second.

@@ -117,7 +117,7 @@ class Sampler:
         if course is None:
             return []
         ahead = _ns(start - course.base)
-        return [one.told_from(ahead) for one in course.seen.values()]
+        return [one.relative_to(ahead) for one in course.seen.values()]
 
     # --- observing -----------------------------------------------------------------------------
 

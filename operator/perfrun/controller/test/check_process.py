@@ -94,9 +94,9 @@ def answered(request: bytes) -> bytes:
     _, status = os.waitpid(pid, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
         large = too_large(len(answer), MAX_FROZEN_BYTES)
-        return answer if large is None else _said(large)
+        return answer if large is None else _failed(large)
     late = os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGXCPU)
-    return _said(OVER_CPU if late else OVER_MEMORY)
+    return _failed(OVER_CPU if late else OVER_MEMORY)
 
 
 def _checked(request: bytes) -> bytes:
@@ -115,10 +115,10 @@ def _checked(request: bytes) -> bytes:
             .encode()
         )
     except MemoryError:
-        return _said(OVER_MEMORY)
+        return _failed(OVER_MEMORY)
     except Exception as error:
         # Stored with the object like any other outcome, because it would fail again.
-        return _said(f"spec: cannot be checked: {type(error).__name__}: {error}"[:MAX_TEXT])
+        return _failed(f"spec: cannot be checked: {type(error).__name__}: {error}"[:MAX_TEXT])
 
 
 def bound() -> None:
@@ -139,7 +139,7 @@ def _address_space() -> int:
     return pages * resource.getpagesize()
 
 
-def _said(problem: object) -> bytes:
+def _failed(problem: object) -> bytes:
     return Examined(problems=[str(problem)]).model_dump_json(exclude_none=True).encode()
 
 

@@ -179,7 +179,7 @@ class Notifier:
                         f"receiver {receiver.name} was not notified of {notice.occasion}: {error} "
                         f"({tries} attempts)"
                     )
-                    await self._events.tell(
+                    await self._events.record(
                         "PerfRun", run.metadata, "NotDelivered", note, warning=True
                     )
                     return "GivenUp"

@@ -140,8 +140,8 @@ class TestReconciler:
             status = status.updated(PerfTestStatus(last_missed=last))
         version = await self._write(body, test, outcome, status, ready, regressed_condition(trend))
         self._prepare(test, version, decision)
-        await self._tell(test, decision, warnings)
-        await self._tell_missed(test, missed)
+        await self._report(test, decision, warnings)
+        await self._report_missed(test, missed)
         # Last: by now, the status names anything that is deleted as the last run, if it was.
         await self._historian.trim(test)
         again = _sleep(decision, now)
@@ -201,16 +201,18 @@ class TestReconciler:
         ]
         return sorted(missed, key=lambda run: parse_time(_due(run)))
 
-    async def _tell_missed(self, test: CheckedTest, missed: list[RunRecord]) -> None:
+    async def _report_missed(self, test: CheckedTest, missed: list[RunRecord]) -> None:
         key = Key(test.metadata.namespace, test.metadata.name)
         for run in missed:
             if run.scheduled_time is not None:
                 self._metrics.missed(key)
         if missed:
             note = f"no run at {_due(missed[-1])}: {_why_missed(missed[-1])}"
-            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
+            await self._events.record(
+                "PerfTest", test.metadata, "MissedSchedule", note, warning=True
+            )
 
-    async def _tell(
+    async def _report(
         self, test: CheckedTest, decision: ScheduleDecision | None, warnings: list[str]
     ) -> None:
         """Events and counts, once the status is written."""
@@ -218,9 +220,11 @@ class TestReconciler:
             time, why = decision.missed
             self._metrics.missed(Key(test.metadata.namespace, test.metadata.name))
             note = f"no run at {format_time(time)}: {why}"
-            await self._events.tell("PerfTest", test.metadata, "MissedSchedule", note, warning=True)
+            await self._events.record(
+                "PerfTest", test.metadata, "MissedSchedule", note, warning=True
+            )
         for warning in warnings:
-            await self._events.tell("PerfTest", test.metadata, "Doubtful", warning, warning=True)
+            await self._events.record("PerfTest", test.metadata, "Doubtful", warning, warning=True)
 
     async def _refuse(
         self, body: Json, outcome: Examined, problems: list[str], reason: str = "Invalid"
@@ -232,7 +236,7 @@ class TestReconciler:
             type="Ready", status="False", reason=reason, message=cut(shown, MAX_CONDITION)
         )
         await self._write(body, test, outcome, PerfTestStatus(next_schedule_time=None), ready)
-        await self._events.tell("PerfTest", test.metadata, reason, shown, warning=True)
+        await self._events.record("PerfTest", test.metadata, reason, shown, warning=True)
         self._ticker.forget(Key(test.metadata.namespace, test.metadata.name))
         return None
 
@@ -243,7 +247,7 @@ class TestReconciler:
         reason, why = stalled.reason, cut(stalled.why, MAX_CONDITION)
         ready = Condition(type="Ready", status="False", reason=reason, message=why)
         await self._write(body, test, outcome, self._seen(test), ready)
-        await self._events.tell("PerfTest", test.metadata, reason, why, warning=True)
+        await self._events.record("PerfTest", test.metadata, reason, why, warning=True)
         # A quota may have room again.
         await self._historian.trim(test)
         return stalled.again

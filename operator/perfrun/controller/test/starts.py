@@ -176,7 +176,7 @@ class RunStarter:
                 meant = {"metadata": about, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)
                 note = f"stopped {run.key.name}: {name} replaces it (concurrencyPolicy Replace)"
-                await self._events.tell("PerfTest", test.metadata, "Replaced", note)
+                await self._events.record("PerfTest", test.metadata, "Replaced", note)
         if decision.start is not None:
             tick = format_time(decision.start)
             name = scheduled_run_name(test.metadata.name, decision.start)
@@ -229,7 +229,7 @@ class RunStarter:
             logger.info(
                 "test %s/%s: created run %s (%s)", namespace, test.metadata.name, name, reason
             )
-            await self._events.tell(
+            await self._events.record(
                 "PerfTest", test.metadata, "RunCreated", f"created PerfRun {name} ({reason})"
             )
         self._store.put_run(run_record(PerfRun.parse(body)))

@@ -94,14 +94,14 @@ class Trender:
         if histories != kept.histories:
             await self._write(test, histories, kept.version)
         up_to = said.up_to if said else None
-        await self._tell(test, histories, up_to)
+        await self._report(test, histories, up_to)
         if not histories and said is None and not new:
             return None
         # The recorded position saves the next look.
         status = await asyncio.to_thread(_status, test.spec.baseline, histories)
         return with_left_out(status, left).model_copy(
             update={
-                "told": _told(histories),
+                "told": _latest_reported(histories),
                 "up_to": new[-1].completed if new else up_to,
                 "accepted": (wanted or None) if histories else None,
                 "settings": short_hash(test.spec.baseline.model_dump_json()),
@@ -174,23 +174,23 @@ class Trender:
                 f"{ACCEPT_ANNOTATION}: {run} is not a compared run: name a newer run that was "
                 "not Inconclusive"
             )
-            await self._events.tell(
+            await self._events.record(
                 "PerfTest", test.metadata, "LevelNotAccepted", note, warning=True
             )
         return [new or old for new, old in zip(taken, histories, strict=True)]
 
-    async def _tell(self, test: CheckedTest, histories: list[History], up_to: str | None) -> None:
+    async def _report(self, test: CheckedTest, histories: list[History], up_to: str | None) -> None:
         """Report what has changed since. The name of an Event depends on its content, so it is
         reported once.
         """
         for history in histories:
             for passage in history.passages:
                 if passage.completed > (up_to or "") and passage.state in TOLD:
-                    await self._tell_one(test, passage)
+                    await self._report_one(test, passage)
 
-    async def _tell_one(self, test: CheckedTest, passage: Passage) -> None:
+    async def _report_one(self, test: CheckedTest, passage: Passage) -> None:
         warning = TOLD[passage.state]
-        await self._events.tell(
+        await self._events.record(
             "PerfTest", test.metadata, passage.state, passage.sentence, warning=warning
         )
 
@@ -252,7 +252,7 @@ def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
     )
 
 
-def _told(histories: list[History]) -> list[Told]:
+def _latest_reported(histories: list[History]) -> list[Told]:
     """The latest reported transitions, of any environment."""
     passages = [p for history in histories for p in history.passages if p.state in TOLD]
     return [

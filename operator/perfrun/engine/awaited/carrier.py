@@ -80,7 +80,7 @@ class AwaitedCarrier(Carrier):
         if self._first is None:
             self._first = walk
         self._walks[walk] = None
-        walk.task = self._loop.create_task(walk.go())
+        walk.task = self._loop.create_task(walk.run())
 
     @override
     def in_flight(self) -> int:
@@ -106,7 +106,7 @@ class AwaitedCarrier(Carrier):
         if self.on_quiet is not None and not self._walks:
             self.on_quiet()
 
-    def tell(self, defect: dict[str, Any]) -> None:
+    def report_defect(self, defect: dict[str, Any]) -> None:
         """Report a defect to the exception handler of the loop."""
         self._loop.call_exception_handler(defect)
 
@@ -174,7 +174,7 @@ class _Walk:
         self._tally.sent += 1
         self._entered, self._written, self._overdue = now, 0, False
 
-    async def go(self) -> None:
+    async def run(self) -> None:
         """Run the iteration, and those that its user starts at once afterwards."""
         while True:
             await self._walk()
@@ -245,7 +245,7 @@ class _Walk:
         except Exception as error:  # caused by a tenant's data: it ends only this iteration
             self.begun = 0
             if not isinstance(error, FORESEEN):
-                self._tell(error)
+                self._report_defect(error)
             return Done(ErrorClass.DATA, said=spoilt_by(error))
         try:
             try:
@@ -297,7 +297,7 @@ class _Walk:
             made = await self._pictured(self._session, error, max(0, took))
         except Exception as defect:  # caused by the kind: this iteration must still be counted
             message = f"step {self._step.name} could not be photographed"
-            self._carrier.tell({"message": message, "exception": defect})
+            self._carrier.report_defect({"message": message, "exception": defect})
         else:
             # Another visit may have been pictured in the meantime.
             if made is not None and made.is_worse(whole.picture):
@@ -335,12 +335,12 @@ class _Walk:
             case UnicodeError() | RecursionError():
                 return Done(ErrorClass.DATA, said=spoilt_by(error))
         # A defect of the kind must not leave the run waiting forever.
-        self._tell(error)
+        self._report_defect(error)
         return Done(ErrorClass.PROTOCOL)
 
-    def _tell(self, defect: BaseException) -> None:
+    def _report_defect(self, defect: BaseException) -> None:
         message = f"step {self._step.name} failed because of a defect of perfrun"
-        self._carrier.tell({"message": message, "exception": defect})
+        self._carrier.report_defect({"message": message, "exception": defect})
 
     def timed_out(self) -> None:
         """The step has timed out. A kind that does not stop is cancelled only once."""

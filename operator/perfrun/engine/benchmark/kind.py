@@ -126,13 +126,13 @@ class CommandSession(Session[CommandStep]):
         except asyncio.CancelledError:
             in_time = monotonic() - began + _SLACK < self._target.timeout / NS_PER_S
             limit = format_exact_duration(self._target.timeout)
-            self._tell(
+            self._report(
                 None,
                 "it was stopped" if in_time else f"it was still running after {limit} (timeout)",
             )
             raise
         if end is None:
-            self._tell(None, _LOST)
+            self._report(None, _LOST)
             return Done(ErrorClass.KILLED, said=_LOST)
         return await self._judge(end)
 
@@ -146,7 +146,7 @@ class CommandSession(Session[CommandStep]):
 
     async def _judge(self, end: CommandEnd) -> Done:
         failure = end.failure
-        self._tell(end, failure)
+        self._report(end, failure)
         try:
             found, left = await asyncio.to_thread(
                 read_results, self._place.results, self._target.results
@@ -162,7 +162,7 @@ class CommandSession(Session[CommandStep]):
             return Done(ErrorClass.KILLED if end.signal else ErrorClass.EXIT, said=failure)
         return Done()
 
-    def _tell(self, end: CommandEnd | None, failure: str | None) -> None:
+    def _report(self, end: CommandEnd | None, failure: str | None) -> None:
         self.record = BenchmarkRecord(
             memory_peak=end.peak if end is not None else None,
             failure=None if failure is None else foreign(failure, MAX_TROUBLE),

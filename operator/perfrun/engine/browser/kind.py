@@ -16,7 +16,7 @@ from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.browser.problems import endpoint_of
 from perfrun.engine.browser.socks import SocksProxy, Ways
 from perfrun.engine.browser.steps import PageStep, compile_pages
-from perfrun.engine.browser.window import Window, let_go
+from perfrun.engine.browser.window import Window, close_window
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
@@ -89,7 +89,7 @@ class _Windows(Speaker[PageStep]):
             page = await context.new_page()
         except BaseException as error:
             # This includes steps whose time is up.
-            self._later(let_go(context, gate))
+            self._later(close_window(context, gate))
             if isinstance(error, PlaywrightError):
                 said = f"no window could be opened: {error.message}"
                 raise OpenError(ErrorClass.BROWSER, said) from error

@@ -289,10 +289,10 @@ class Window(Session[PageStep]):
     @override
     def abandon(self) -> None:
         self._over = True
-        self._closing(let_go(self._context, self._gate))
+        self._closing(close_window(self._context, self._gate))
 
 
-async def let_go(context: BrowserContext | None, gate: SocksProxy) -> None:
+async def close_window(context: BrowserContext | None, gate: SocksProxy) -> None:
     """Close a window, if there is one, and its proxy."""
     if context is not None:
         with contextlib.suppress(PlaywrightError, TimeoutError):

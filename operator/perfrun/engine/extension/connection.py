@@ -11,7 +11,7 @@ from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.extension import ExtensionTarget
 from perfrun.engine.awaited.sessions import Done, Session, Speaker
 from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, lost_by
-from perfrun.engine.extension.load import FOREIGN, is_ours, lost, told
+from perfrun.engine.extension.load import FOREIGN, defect_message, is_ours, lost
 from perfrun.engine.extension.steps import ExtensionStep
 from perfrun.extension import CLOSE_SECONDS, Extension, Peer, Reply
 
@@ -118,7 +118,7 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
                 raise
-            said = told(self._target.kind, type(self._extension), error)
+            said = defect_message(self._target.kind, type(self._extension), error)
             raise OpenError(ErrorClass.PROTOCOL, said) from error
         finally:
             await turn.has_come()
@@ -158,7 +158,7 @@ class _Session(Session[ExtensionStep]):
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
                 raise
-            return Done(ErrorClass.PROTOCOL, said=self._told(error))
+            return Done(ErrorClass.PROTOCOL, said=self._defect(error))
         if not _is_sound(reply):
             said = f"{self._kind} has a defect: it did not return a Reply"
             return Done(ErrorClass.PROTOCOL, said=said)
@@ -179,8 +179,8 @@ class _Session(Session[ExtensionStep]):
     def abandon(self) -> None:
         self._closing.begin(self._connection)
 
-    def _told(self, error: BaseException) -> str:
-        return told(self._kind, type(self._extension), error)
+    def _defect(self, error: BaseException) -> str:
+        return defect_message(self._kind, type(self._extension), error)
 
 
 def _is_sound(reply: object) -> bool:

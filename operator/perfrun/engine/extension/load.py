@@ -51,7 +51,9 @@ def _fulfil(made: "Future[Extension[Any]]", entry: EntryPoint, options: Mapping[
     except DataError as error:
         made.set_exception(error)
     except BaseException as error:
-        made.set_exception(DataError(f"{_WHERE}.kind: {told(entry.name, Extension, error)}"))
+        made.set_exception(
+            DataError(f"{_WHERE}.kind: {defect_message(entry.name, Extension, error)}")
+        )
 
 
 def _entry(kind: str) -> EntryPoint:
@@ -96,7 +98,7 @@ def _made(entry: EntryPoint, options: Mapping[str, str]) -> Extension[Any]:
     except DataError as error:
         raise DataError(f"{_WHERE}.options: {error.message}") from error
     except FOREIGN as error:
-        raise DataError(f"{_WHERE}.options: {told(entry.name, found, error)}") from error
+        raise DataError(f"{_WHERE}.options: {defect_message(entry.name, found, error)}") from error
 
 
 class NamedParameters(NamedTuple):
@@ -137,7 +139,7 @@ FOREIGN = (Exception, SystemExit)
 """Everything that foreign code may raise by itself; none of it may end a worker."""
 
 
-def told(kind: str, of: type, error: BaseException) -> str:
+def defect_message(kind: str, of: type, error: BaseException) -> str:
     """A defect in words: its type and its place. Its message may contain a secret."""
     name = type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)

@@ -98,7 +98,7 @@ class Cookies:
         name, equals, content = (part.strip(_BLANK) for part in pair.partition(b"="))
         if not equals or not name:
             return
-        said = _said(attributes, path)
+        said = _attributes_of(attributes, path)
         if said.domain and not _matches(host, said.domain):
             return
         key = _Key(said.domain or host, said.path, name)
@@ -127,7 +127,7 @@ class Cookies:
         return b"; ".join(pair for _, _, pair in sent)
 
 
-class _Said(NamedTuple):
+class _Attributes(NamedTuple):
     """The parsed attributes of a cookie."""
 
     domain: str
@@ -136,7 +136,7 @@ class _Said(NamedTuple):
     secure: bool
 
 
-def _said(attributes: list[bytes], path: bytes) -> _Said:
+def _attributes_of(attributes: list[bytes], path: bytes) -> _Attributes:
     """5.2.1 to 5.2.6: if an attribute occurs several times, the last one counts; an invalid one is
     ignored.
     """
@@ -157,7 +157,7 @@ def _said(attributes: list[bytes], path: bytes) -> _Said:
             case b"secure":
                 secure = True
     expires = age if age is not None else ends if ends is not None else inf
-    return _Said(domain, whose, expires, secure)
+    return _Attributes(domain, whose, expires, secure)
 
 
 def _host(origin: Origin) -> str:

@@ -63,7 +63,7 @@ def _plans(runs: Sequence[Reported]) -> Iterator[str]:
     for other in runs[1:]:
         name = other.run.metadata.name
         if first.result is not None and other.result is not None:
-            found = _told(_measured(first.result.plan), _measured(other.result.plan))
+            found = _described(_measured(first.result.plan), _measured(other.result.plan))
             if found:
                 told.setdefault(found, []).append(name)
             continue
@@ -92,7 +92,7 @@ def _places(runs: Sequence[Reported]) -> Iterator[str]:
     told: dict[str, list[str]] = {}
     for other in runs[1:]:
         its = _place(other)
-        if mine and its and (found := _told(mine, its)):
+        if mine and its and (found := _described(mine, its)):
             told.setdefault(found, []).append(other.run.metadata.name)
     for found, who in told.items():
         yield (
@@ -130,7 +130,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield path, str(value)
 
 
-def _told(mine: Flat, its: Flat) -> str:
+def _described(mine: Flat, its: Flat) -> str:
     """The differences, in words; empty if there are none."""
     paths = [path for path in {**mine, **its} if mine.get(path) != its.get(path)]
     words = [_difference(path, mine.get(path), its.get(path)) for path in paths[:_MAX_NAMED]]

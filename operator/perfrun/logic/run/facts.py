@@ -120,7 +120,7 @@ class RunFacts:
     """Why the plan and the Job could not be created at the last try."""
     listening_since: datetime | None = None
     """Since when workers can reach the coordinator of this process about the run."""
-    heard: frozenset[int] = frozenset()
+    admitted: frozenset[int] = frozenset()
     """The workers that have contacted it since."""
     arrived: int = 0
     """How many workers have reported that they are ready, or why they are not."""

@@ -141,7 +141,7 @@ def _is_overdue(facts: RunFacts) -> bool:
 
 def _unscheduled(facts: RunFacts) -> int:
     """How many workers' pods have no node; a worker that has made contact has one."""
-    placed = {worker.index for worker in facts.workers if worker.scheduled} | facts.heard
+    placed = {worker.index for worker in facts.workers if worker.scheduled} | facts.admitted
     return facts.planned - len(placed)
 
 
@@ -279,7 +279,7 @@ def _barrier(facts: RunFacts) -> str:
 
 def _is_cut_off(worker: WorkerFacts, facts: RunFacts) -> bool:
     since, listening = worker.running_since, facts.listening_since
-    if since is None or listening is None or worker.index in facts.heard:
+    if since is None or listening is None or worker.index in facts.admitted:
         return False
     return facts.now - max(since, listening) > HEARD_WITHIN
 

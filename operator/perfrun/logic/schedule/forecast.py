@@ -32,7 +32,7 @@ def forecast(
     }
     found: dict[ScheduledTest, list[Upcoming]] = {}
     for group in _groups(lines.values(), together=policies.capped):
-        found |= _Walk(group, count).go()
+        found |= _Walk(group, count).run()
     return [found[lines[index]] if index in lines else [] for index in range(len(tests))]
 
 
@@ -58,7 +58,7 @@ class _Walk:
         reach = max(line.length for line in lines) + max(line.limit for line in lines)
         self._reach = min(reach, MAX_REACH)
 
-    def go(self) -> dict[ScheduledTest, list[Upcoming]]:
+    def run(self) -> dict[ScheduledTest, list[Upcoming]]:
         """Continue until everything requested is known."""
         while (short := self._short()) or self._asked_for_wait():
             if short and not self._asked_for_wait():

@@ -154,7 +154,7 @@ def _settled(history: History, point: Point, rules: TrendRules) -> History:
         return _joined(history, [point])
     shifts = worse or better
     changes = _changes(history, shifts)
-    found = f"{_told(changes, len(shifts))} in {point.run}"
+    found = f"{_sentence(changes, len(shifts))} in {point.run}"
     sentence = f"{found}; {rules.confirm_runs} fresh runs will show whether it persists"
     return _passed(
         history,
@@ -189,7 +189,7 @@ def _suspected(history: History, point: Point, rules: TrendRules) -> History:
     since = fresh[0]
     proof = f"since {since.run}; {len(fresh) - 1} fresh runs confirm it"
     changes = _changes(history, confirmed)
-    sentence = f"{_told(changes, len(confirmed))}, {proof}"
+    sentence = f"{_sentence(changes, len(confirmed))}, {proof}"
     if any(one.worse for one in confirmed):
         return _passed(
             history, "Regressed", point, sentence, changes, stage=Stage.REGRESSED, shifts=confirmed
@@ -375,7 +375,7 @@ def _changes(history: History, shifts: Sequence[Shift]) -> list[MetricChange]:
     ]
 
 
-def _told(changes: Sequence[MetricChange], count: int) -> str:
+def _sentence(changes: Sequence[MetricChange], count: int) -> str:
     """``latency.p95 is 10% higher (55.4ms, usually 50.4ms)``, for the first three of ``count``."""
     words = [
         f"{one.metric} is {one.change[1:]} {'lower' if one.change[0] == '-' else 'higher'} "

@@ -178,7 +178,7 @@ def overall(
     """The worst of the objectives, limited by how the load ended; and the sentence."""
     if slos:
         verdict = worst([slo.verdict for slo in slos])
-        message = _told(slos, verdict)
+        message = _message(slos, verdict)
     elif requests.succeeded:
         verdict, message = Verdict.PASS, "finished; the test has no objectives"
         if ending is not None:
@@ -195,7 +195,7 @@ def overall(
     return worst([verdict, ending.least]), f"{ending.told}: {message}"
 
 
-def _told(slos: Sequence[SloStatus], verdict: Verdict) -> str:
+def _message(slos: Sequence[SloStatus], verdict: Verdict) -> str:
     counted = [slo for slo in slos if slo.verdict is not Verdict.NOT_APPLICABLE]
     if not counted:
         return f"no objective applies to this load: {slos[0].message}"

@@ -119,7 +119,7 @@ def test_on_a_terminal_a_phase_keeps_its_last_line_and_the_rest_is_in_place():
             ("Running: 2s", "Running"),
             ("Pass: fine", ""),
         ):
-            telling.say(text, phase)
+            telling.show(text, phase)
     said = out.file.getvalue()  # type: ignore[attr-defined]
     kept = [line for line in ("Starting: a", "Running: 2s", "Pass: fine") if f"{line}\n" in said]
     assert kept == ["Starting: a", "Running: 2s", "Pass: fine"]

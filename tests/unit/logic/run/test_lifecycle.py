@@ -532,7 +532,7 @@ def test_worker_that_cannot_reach_the_coordinator_is_told_with_where_to_look(
         now=NOW + HEARD_WITHIN + timedelta(seconds=0.5),
         workers=[replace(pod(1), running_since=None if running is None else at(running))],
         listening_since=at(listening),
-        heard=frozenset(heard),
+        admitted=frozenset(heard),
         coordinator="perfrun-coordinator.perfrun.svc:8443",
         trouble="2 of 2 workers have not connected",
     )

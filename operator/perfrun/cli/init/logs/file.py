@@ -11,7 +11,7 @@ from rich.console import Console
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.source import MIB, SourceFile
 from perfrun.cli.init.texts import one_line
-from perfrun.cli.terminal.streams import tell
+from perfrun.cli.terminal.streams import print_line
 
 MAX_LINE_LENGTH = 32 * 1024
 GZIP = b"\x1f\x8b"
@@ -78,4 +78,4 @@ class LogFile:
             self._err.file.write(f"\r\x1b[K{text[: self._err.width - 1]}")
             self._err.file.flush()
         else:
-            tell(self._err, one_line(text))
+            print_line(self._err, one_line(text))

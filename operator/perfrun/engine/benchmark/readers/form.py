@@ -29,17 +29,19 @@ def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -
         if abs(value) <= MAX_VALUE:  # always false for NaN
             values[statistic] = value
     return (
-        Benchmark(name=foreign(_told(name), MAX_NAME), values=values) if values and name else None
+        Benchmark(name=foreign(_printable(name), MAX_NAME), values=values)
+        if values and name
+        else None
     )
 
 
 def mapping(value: Any, where: str) -> Mapping[str, Any]:
     """``value`` as a mapping. Raises ResultsError that says where it should have been one."""
     if not isinstance(value, dict):
-        raise ResultsError(f"{_told(where)} is not a mapping")
+        raise ResultsError(f"{_printable(where)} is not a mapping")
     return value
 
 
-def _told(text: str) -> str:
+def _printable(text: str) -> str:
     """Text of a document without lone surrogates: JSON may contain them, messages may not."""
     return text.encode("utf-8", "replace").decode()
