@@ -25,9 +25,9 @@ PATIENCE_S = 20
 @pytest.mark.parametrize(
     ("step", "error", "said"),
     [
-        (page("/missing"), "Status4xx", "status 404"),
-        (page("/broken"), "Status5xx", "status 500"),
-        ({**page("/plain"), "expect": {"status": [201]}}, "Check", "status 200"),
+        (page("/missing"), "Status4xx", "expected status below 400, got 404"),
+        (page("/broken"), "Status5xx", "expected status below 400, got 500"),
+        ({**page("/plain"), "expect": {"status": [201]}}, "Check", "expected status 201, got 200"),
         (page("/never"), "Timeout", "loading the page"),
         (page("/plain", waitFor="#nothing"), "Timeout", "waiting for #nothing"),
         (page("/plain", click="#nothing"), "Timeout", "waiting for #nothing, to click it"),
@@ -51,6 +51,13 @@ def test_a_status_that_is_expected_is_no_error(shop: Site) -> None:
     step = {**page("/missing"), "expect": {"status": [404]}}
     (got,) = run(plan_of(shop.url, visits(1), step)).window.steps
     assert (got.succeeded, got.checks_passed) == (1, 1)
+    assert (got.status_codes, got.examples) == ({"404": 1}, {})
+
+
+def test_the_status_of_a_page_is_counted_with_its_first_failure(shop: Site) -> None:
+    (got,) = run(plan_of(shop.url, visits(2), page("/missing"))).window.steps
+    assert got.status_codes == {"404": 2}
+    assert got.examples == {"404": "expected status below 400, got 404"}
 
 
 def closed_port() -> int:
