@@ -16,6 +16,7 @@ import httptools
 
 from perfrun.engine.errors import ErrorClass, lost_by
 from perfrun.engine.http.link import Exchange, Home
+from perfrun.engine.http.mismatch import NO_ANSWER, expects_tls, not_http
 from perfrun.engine.http.odd_head import put_plainly
 from perfrun.engine.response.expect import too_large
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
@@ -107,6 +108,10 @@ class Connection(asyncio.Protocol):
         """Status line and headers of the final response, without those of interim ones."""
         return self.head.split(_END_OF_HEAD)[self._interim]
 
+    def hint(self) -> str:
+        """What the response says of its port, in words; empty: nothing."""
+        return expects_tls(self.status, self.head)
+
     def close(self) -> None:
         """Close after a complete response."""
         self.transport.close()
@@ -159,9 +164,11 @@ class Connection(asyncio.Protocol):
         elif self.status and not self.first_byte:  # it has answered before
             exchange.unanswered(lost_by(exc))
         elif self.first_byte and self._odd is not None:
-            exchange.broken(ErrorClass.PROTOCOL, f"not HTTP/1.1: {self._odd}")
+            exchange.broken(ErrorClass.PROTOCOL, not_http(self.head, self._odd))
         else:
-            exchange.broken(lost_by(exc))
+            error = lost_by(exc)
+            silent = error is ErrorClass.RESET and not self.first_byte
+            exchange.broken(error, NO_ANSWER if silent else "")
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -174,7 +181,7 @@ class Connection(asyncio.Protocol):
                 self._extend_head(data)
         wrong = self._feed(data) if self._odd is None else self._feed_odd(self._odd)
         if wrong and not self._complete:
-            self._break(ErrorClass.PROTOCOL, f"not HTTP/1.1: {wrong}")
+            self._break(ErrorClass.PROTOCOL, not_http(self.head, wrong))
         elif self._too_much:
             self._break(ErrorClass.SIZE, too_large(self._read_plan.size_limit))
         elif self._complete:

@@ -10,6 +10,7 @@ from perfrun.engine.http.carrier import HttpCarrier
 from perfrun.engine.http.connection_policy import HttpUser
 from perfrun.engine.http.cookies import path_of, with_cookies
 from perfrun.engine.http.link import Link
+from perfrun.engine.http.mismatch import NO_ANSWER, unanswered
 from perfrun.engine.http.pool import Opened, Pool
 from perfrun.engine.http.request import CompiledStep, shown
 from perfrun.engine.load.kind import Course
@@ -209,6 +210,8 @@ class Iteration:
 
     def broken(self, error: ErrorClass, said: str = "") -> None:
         """The last attempt will have no response."""
+        if said == NO_ANSWER:
+            said = unanswered(self._pool.origin.scheme)
         self._count_bytes()
         self._connection = None
         self._fail(error, said)
@@ -276,6 +279,8 @@ class Iteration:
             return False
         if error is not None:
             if self._tally.lacks_example(connection.status):
+                if hint := connection.hint():
+                    said = f"{said}; {hint}"
                 request = shown(self._carrier.version.plain(self._request), self.values)
                 self._tally.note_example(connection.status, f"{request}: {said or error}")
             self._fail(error, said)

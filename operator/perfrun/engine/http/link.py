@@ -63,6 +63,10 @@ class Link(Protocol):
     def headers(self, name: bytes) -> list[bytes]:
         """All values of a header of the response; ``name`` in lower case."""
 
+    def hint(self) -> str:
+        """Why the response is an error, as far as it says so itself, in words; empty: it does
+        not."""
+
     def close(self) -> None:
         """Close after a complete response."""
 

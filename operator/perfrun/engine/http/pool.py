@@ -10,9 +10,10 @@ from time import monotonic_ns
 from typing import NamedTuple, cast
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, tls_error, unconnected
+from perfrun.engine.errors import ErrorClass, OpenError, exhausted_by, unconnected
 from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.link import Link
+from perfrun.engine.http.mismatch import handshake_error
 from perfrun.engine.http.tls.handshake import Handshake, TlsSessions
 from perfrun.logic.plan.network import Fence
 from perfrun.reach.resolver import Resolver
@@ -141,7 +142,7 @@ class Pool:
             _abort((transport, handshake))
             raise
         except OSError as error:
-            raise tls_error(self.origin, error) from error
+            raise handshake_error(self.origin, error) from error
         return cast(Link, handshake.inner)
 
     def _protocol(self) -> asyncio.Protocol:

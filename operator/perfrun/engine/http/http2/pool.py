@@ -57,7 +57,8 @@ class Http2Pool(Pool):
             connection.transport.abort()
             raise OpenError(
                 ErrorClass.PROTOCOL,
-                f"{self.origin} does not speak HTTP/2: set spec.target.http.protocol to HTTP/1.1",
+                f"{self.origin} does not speak HTTP/2: set spec.target.http.protocol to HTTP/1.1"
+                + ("; if this port expects TLS, write https://" if self._security is None else ""),
             ) from error
         except BaseException:
             connection.transport.abort()

@@ -104,6 +104,10 @@ class Stream:
         fields = self._head.fields if self._head is not None else []
         return [value for key, value in fields if key == name]
 
+    def hint(self) -> str:
+        """Nothing: HTTP/2 has been agreed on."""
+        return ""
+
     def close(self) -> None:
         """Release the stream after a complete response."""
         self.abandon()
