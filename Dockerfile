@@ -46,8 +46,10 @@ ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     PERFRUN_CHROMIUM_SANDBOX=off \
     HOME=/tmp
 USER 65532:65532
-ENTRYPOINT []
-CMD ["perfrun", "--help"]
+# Where users mount their files. Pods say by themselves which program of the image they run.
+WORKDIR /work
+ENTRYPOINT ["perfrun"]
+CMD ["--help"]
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="perfrun" \
@@ -59,5 +61,7 @@ ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     OPENBLAS_NUM_THREADS=1 \
     PYDANTIC_DISABLE_PLUGINS=1
 USER 65532:65532
-ENTRYPOINT []
-CMD ["perfrun", "--help"]
+# Where users mount their files. Pods say by themselves which program of the image they run.
+WORKDIR /work
+ENTRYPOINT ["perfrun"]
+CMD ["--help"]

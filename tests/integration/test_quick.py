@@ -4,9 +4,11 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
 import yaml
 
 from perfrun.api.run.perfrun import PerfRun
+from tests.cluster.paths import REPO
 from tests.integration.test_local_run import PATIENCE, Cli, Target, cli, target, until
 
 __all__ = ["cli", "target"]
@@ -50,6 +52,19 @@ def test_what_quick_saves_does_the_same_and_has_no_secret(cli: Cli, target: Targ
     assert first.status.summary is not None
     assert second.status.summary is not None
     assert first.status.summary.requests == second.status.summary.requests
+
+
+def test_a_load_runs_without_what_only_linux_has(
+    cli: Cli, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, but for its kernel."""
+    monkeypatch.setenv("PYTHONPATH", str(REPO / "tests/darwin"))
+    code, out, err = quick(cli, f"{target.url}/x", "-r", "100", "-d", "1s", "--json", "a.json")
+    assert code == 0, out + err
+    summary = run_in(cli.folder / "a.json").status.summary
+    assert summary is not None
+    assert (summary.requests.sent, summary.requests.succeeded) == (100, 100)
+    assert len(target.seen) == 100
 
 
 def test_an_answer_that_is_not_expected_misses_the_objective(cli: Cli, target: Target) -> None:

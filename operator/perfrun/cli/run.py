@@ -1,6 +1,7 @@
 """``perfrun run``: each test in turn, on this machine, and one exit code for all."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,7 +229,18 @@ def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
     tests, problems = _with_values(manifests, here.secrets)
     processes, unknown = _processes(here.observe, [one.test for one in tests])
     problems += unknown
+    problems += _for_linux_only([one.test for one in tests], sys.platform)
     return _Wanted(tests, processes, problems)
+
+
+def _for_linux_only(tests: Sequence[PerfTest], platform: str) -> list[str]:
+    """What of the tests another system cannot run."""
+    return [
+        f"{test.metadata.name}: spec.target.benchmark: `perfrun run` measures commands on Linux "
+        "only: run it in a container"
+        for test in tests
+        if test.spec.target.benchmark is not None and platform != "linux"
+    ]
 
 
 def _with_values(

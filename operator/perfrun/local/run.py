@@ -5,6 +5,7 @@ checks again.
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -99,8 +100,10 @@ class Stop:
     def listen(self) -> None:
         """Treat SIGINT and SIGTERM to this process as such requests."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
-        loop.add_signal_handler(signal.SIGTERM, self.ask, "by SIGTERM")
+        # On Windows, Ctrl-C remains a KeyboardInterrupt, which ends the run at once.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
+            loop.add_signal_handler(signal.SIGTERM, self.ask, "by SIGTERM")
 
 
 class MemoryStore:
@@ -331,7 +334,8 @@ class _Run:
 
 def cores() -> int:
     """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
+    # Only Linux tells which of them.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_expected_up(plan: RunPlan) -> bool:

@@ -30,13 +30,14 @@ def _remove_stale(parent: Path) -> None:
 def _is_stale(folder: Path) -> bool:
     """Whether a folder was created by a perfrun process that is gone. If in doubt, it was not."""
     try:
+        here = _namespace()  # raises OSError where this cannot be known: not on Linux
         found = folder.lstat()
         if found.st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
             return False
         pid, identity = (folder / _OWNER).read_text().split(" ", 1)
         namespace = identity.rpartition(" ")[2]
         # Another container may share the folder: its processes cannot be seen from here.
-        return namespace == _namespace() and _identity(int(pid)) != identity
+        return namespace == here and _identity(int(pid)) != identity
     except (OSError, ValueError):
         return False
 

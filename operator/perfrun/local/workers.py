@@ -1,6 +1,7 @@
 """Workers as processes of this machine: started, watched, and never left behind."""
 
 import asyncio
+import contextlib
 import os
 import secrets
 import signal
@@ -69,13 +70,14 @@ class WorkerProcess:
             left_undone=not self.alive and leaves_undone(self._exit_code),
         )
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if it still lives."""
+    def end(self, *, at_once: bool) -> None:
+        """Ask it to end, or kill it, if it still lives."""
         if self.alive:
-            try:
-                self._process.send_signal(number)
-            except ProcessLookupError:
-                pass
+            with contextlib.suppress(ProcessLookupError):
+                if at_once:
+                    self._process.kill()
+                else:
+                    self._process.terminate()
 
     async def wait(self) -> None:
         """Wait until it has ended."""
@@ -160,7 +162,7 @@ class WorkerProcesses:
         for worker in living:
             worker.late = worker.index not in reported
             if not self._at_once.is_set():
-                worker.signal(signal.SIGTERM)
+                worker.end(at_once=False)
         everyone = asyncio.gather(*(worker.wait() for worker in living))
         impatient = asyncio.ensure_future(self._at_once.wait())
         patience = TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
@@ -171,7 +173,7 @@ class WorkerProcesses:
         finally:
             impatient.cancel()
         for worker in living:
-            worker.signal(signal.SIGKILL)
+            worker.end(at_once=True)
         await everyone
 
     async def close(self) -> None:

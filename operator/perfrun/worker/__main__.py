@@ -3,8 +3,7 @@
 import asyncio
 import os
 import sys
-
-import uvloop
+from collections.abc import Callable
 
 from perfrun.measure.plan import RunPlan
 from perfrun.worker.cleaner import Cleaner
@@ -23,8 +22,17 @@ def main() -> int:
         log("misconfigured", message=str(error))
         return 2
     raise_descriptor_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_live(config, plan))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's; None, which means asyncio's own, on Windows, where there is no uvloop."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 async def _live(config: Config, plan: RunPlan) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import resource
 import signal
 from collections import deque
 from collections.abc import Coroutine
@@ -39,6 +38,8 @@ CLEAN_UP_SECONDS = PATIENCE_WHEN_STOPPED + 5.0
 """Seconds for the teardown if there was no load."""
 OTHERS_SECONDS = 5.0
 LOOK_FOR_OTHERS = 0.25
+MACOS_OPEN_MAX = 10_240
+"""The most open files that macOS has always let a process set."""
 KEPT_INTERVALS = 10
 """Intervals are advisory: of those that could not be delivered, only the last is kept."""
 TERMINATED_EARLY = (
@@ -71,8 +72,10 @@ class Worker:
     async def live(self) -> int:
         """Run it; returns the exit code, 0 if the report was accepted."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._terminate)
+        # Windows has no handlers in event loops: there a worker is ended, and not asked to end.
+        with contextlib.suppress(NotImplementedError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._terminate)
         async with self._client:
             try:
                 return await self._work()
@@ -298,9 +301,17 @@ def load_plan(config: Config) -> RunPlan:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files to the hard limit."""
+    """Raise the soft limit of open files as far as the system lets us."""
+    try:
+        import resource
+    except ImportError:
+        return  # Windows, which has no such limit
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    # macOS may report no hard limit, and refuse that as the soft one.
+    for soft in (hard, MACOS_OPEN_MAX):
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            return
 
 
 def spare_collector() -> None:

@@ -23,6 +23,7 @@ from perfrun.local.files.selector import Selector, parse_selector
 from perfrun.local.outcome import judged
 from perfrun.local.run import LocalRun
 from perfrun.measure.result import RunResult
+from tests.cluster.paths import REPO
 from tests.unit.coordinator.conftest import NOW, make_plan
 from tests.unit.local.files.test_manifests import GOOD
 from tests.unit.report.sample import a_run, an_error
@@ -106,6 +107,15 @@ def ran(
         names = [str(file) for file in files]
         code = run_files(names, outputs, Here(), console, console, selector=selector)
         return code, console.export_text()
+
+
+def test_a_command_is_measured_on_linux_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    example = REPO / "examples/benchmark/benchmark.yaml"
+    (tmp_path / "a.yaml").write_text(example.read_text())
+    monkeypatch.setattr("perfrun.cli.run.sys.platform", "darwin")
+    code, text = ran(tmp_path)
+    assert code is Exit.USAGE
+    assert "spec.target.benchmark: `perfrun run` measures commands on Linux only" in text
 
 
 def test_nothing_runs_when_one_manifest_is_wrong(tmp_path: Path):

@@ -24,7 +24,7 @@ async def ended(
         )
     worker = WorkerProcess(1, process, log)
     if number is not None:
-        worker.signal(number)
+        worker.end(at_once=number is signal.SIGKILL)
     await worker.wait()
     return worker
 
@@ -62,7 +62,7 @@ async def test_a_worker_that_lives_has_no_problem(tmp_path: Path) -> None:
         known = worker.facts(())
         assert (known.dead, known.problem, known.left_undone) == (False, None, False)
     finally:
-        worker.signal(signal.SIGKILL)
+        worker.end(at_once=True)
         await worker.wait()
 
 

@@ -1,12 +1,13 @@
 """The parts of a worker that need no process: its environment, its secrets, its plan."""
 
+import resource
 from pathlib import Path
 
 import pytest
 
 from perfrun.engine.errors import DataError
 from perfrun.worker.config import Config, ConfigError, from_environment
-from perfrun.worker.main import load_plan
+from perfrun.worker.main import MACOS_OPEN_MAX, load_plan, raise_descriptor_limit
 from perfrun.worker.secrets import MountedValues
 
 ENV = {"PERFRUN_PLAN": "/p.json", "PERFRUN_COORDINATOR": "https://c:8443/"}
@@ -81,3 +82,21 @@ def test_a_value_that_is_not_text_is_named_and_not_shown(tmp_path: Path) -> None
     (tmp_path / "secrets" / "shop" / "token").write_bytes(b"\xff\xfe")
     with pytest.raises(DataError, match="not UTF-8 text"):
         MountedValues(tmp_path).secret("shop", "token", "f")
+
+
+@pytest.mark.parametrize("hard", [resource.RLIM_INFINITY, 65536])
+def test_files_are_opened_up_to_the_hard_limit_or_what_the_system_takes(
+    monkeypatch: pytest.MonkeyPatch, hard: int
+) -> None:
+    set_: list[tuple[int, int]] = []
+
+    def setrlimit(_: int, limits: tuple[int, int]) -> None:
+        if limits[0] == resource.RLIM_INFINITY:  # as macOS does
+            raise ValueError("current limit exceeds maximum limit")
+        set_.append(limits)
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, hard))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    raise_descriptor_limit()
+    soft = MACOS_OPEN_MAX if hard == resource.RLIM_INFINITY else hard
+    assert set_ == [(soft, hard)]

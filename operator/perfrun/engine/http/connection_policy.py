@@ -16,7 +16,8 @@ IDLE_LIMIT = 4 * NS_PER_S
 lost."""
 LOOK_AFTER = NS_PER_S // 10
 """A connection that was idle for this long is checked before use. Servers close none earlier."""
-_HUNG_UP = select.POLLRDHUP | select.POLLHUP | select.POLLERR
+# Linux reports a closed half by itself, macOS as POLLHUP; Windows has none of them, nor poll().
+_HUNG_UP = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POLLHUP", "POLLERR"))
 
 
 class HttpUser:
@@ -127,6 +128,8 @@ def _has_hung_up(connection: Link) -> bool:
     """
     if connection.transport.is_closing():
         return True
+    if not _HUNG_UP:
+        return False  # the loop reports it, a little later
     poll = select.poll()
     poll.register(connection.transport.get_extra_info("socket").fileno(), _HUNG_UP)
     if not poll.poll(0):

@@ -5,7 +5,7 @@ from time import monotonic_ns
 from typing import Protocol
 
 from perfrun.engine.load.pacers import Drop, End, Leave, Pacer, Release, WaitUntil
-from perfrun.engine.load.timer import Alarm
+from perfrun.engine.load.timer import new_alarm
 from perfrun.engine.load.virtual_user import VirtualUser
 
 
@@ -28,7 +28,7 @@ class Pacing:
     def __init__(self, pacer: Pacer, starter: IterationStarter) -> None:
         self._pacer, self._starter = pacer, starter
         pacer.idles = self._idle
-        self._alarm = Alarm(asyncio.get_running_loop(), self._wake)
+        self._alarm = new_alarm(asyncio.get_running_loop(), self._wake)
         self._wakes_at = 0
         """The time of the alarm, monotonic ns."""
         self._runs = False

@@ -49,7 +49,44 @@ class Alarm:
             self._fd = -1
 
 
-if sys.version_info >= (3, 13):
+class CoarseAlarm:
+    """The same by a timer of the event loop, where there is no timerfd: it may be 1 ms late."""
+
+    __slots__ = ("_callback", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+        self._loop, self._callback = loop, callback
+        self._timer: asyncio.TimerHandle | None = None
+
+    def at(self, when: int) -> None:
+        """Call back at ``when`` (monotonic ns); at once if that has passed."""
+        self.clear()
+        wait = max(when - monotonic_ns(), 0) / NS_PER_S
+        self._timer = self._loop.call_later(wait, self._callback)
+
+    def clear(self) -> None:
+        """Do not call back."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def close(self) -> None:
+        """The same: there is nothing else to release."""
+        self.clear()
+
+
+def new_alarm(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> Alarm | CoarseAlarm:
+    """The best that this system has."""
+    kind = Alarm if sys.platform == "linux" else CoarseAlarm
+    return kind(loop, callback)
+
+
+if sys.platform != "linux":
+
+    def _timerfd() -> tuple[int, Callable[[int], object]]:
+        raise OSError("this system has no timerfd")
+
+elif sys.version_info >= (3, 13):
 
     def _timerfd() -> tuple[int, Callable[[int], object]]:
         fd = os.timerfd_create(_CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC)

@@ -6,7 +6,7 @@ from time import monotonic_ns
 
 import pytest
 
-from perfrun.engine.load.timer import Deadline
+from perfrun.engine.load.timer import Alarm, CoarseAlarm, Deadline
 
 MS = 1_000_000
 
@@ -52,3 +52,36 @@ async def test_nothing_is_ended_after_its_end() -> None:
     Deadline(10 * MS, [overdue]).close()
     await asyncio.sleep(0.05)
     assert not overdue.ended.is_set()
+
+
+@pytest.mark.parametrize("kind", [Alarm, CoarseAlarm])
+async def test_an_alarm_calls_back_once_it_is_due_and_as_it_was_last_set(
+    kind: type[Alarm] | type[CoarseAlarm],
+) -> None:
+    loop, called = asyncio.get_running_loop(), asyncio.Event()
+    rung: list[int] = []
+
+    def ring() -> None:
+        rung.append(monotonic_ns())
+        alarm.clear()
+        called.set()
+
+    alarm = kind(loop, ring)
+    due = monotonic_ns() + 30 * MS
+    alarm.at(due - 20 * MS)
+    alarm.at(due)
+    async with asyncio.timeout(5):
+        await called.wait()
+    assert rung[0] >= due - MS
+    alarm.at(1)  # long ago: at once
+    called.clear()
+    async with asyncio.timeout(5):
+        await called.wait()
+    alarm.at(monotonic_ns() + 10 * MS)
+    alarm.clear()
+    await asyncio.sleep(0.03)
+    assert len(rung) == 2
+    alarm.at(monotonic_ns() + 10 * MS)
+    alarm.close()
+    await asyncio.sleep(0.03)
+    assert len(rung) == 2
