@@ -24,7 +24,7 @@ export PYDANTIC_DISABLE_PLUGINS := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help bench campaign demo demo-stall demo-down test test-unit test-conformance test-integration test-e2e check check-manifests docs quick format crds \
-        test-portable test-lowest changelog dist chart release-check release-notes \
+        test-portable test-lowest changelog dist chart krew release-check release-notes \
         cluster-up cluster-down image venv lock clean clean-cache
 
 help: ## this list
@@ -151,6 +151,12 @@ changelog: $(STAMP) ## turn changelog.d into a section of CHANGELOG.md: VERSION=
 
 dist: $(STAMP) ## wheel and sdist, in dist
 	$(BIN)/hatchling build -d dist
+
+krew: dist ## the archive that deploy/krew/perfrun.yaml names, in dist
+	tar -C deploy/krew -cf dist/kubectl-perfrun.tar kubectl-perfrun
+	tar -rf dist/kubectl-perfrun.tar LICENSE -C dist $$(cd dist && ls -t perfrun-*.whl | head -1)
+	gzip -f dist/kubectl-perfrun.tar
+	@cd dist && sha256sum kubectl-perfrun.tar.gz
 
 chart: ## the chart as a package, in dist; with helm from PATH, or the one compiled here
 	@mkdir -p dist

@@ -37,9 +37,9 @@ WAIT_S = 180
 BRING_AN_IMAGE = """\
 KUBECONFIG is set, so the demo uses that cluster, and its nodes need the image of perfrun.
 Build it, bring it there, and name it; with kind, say:
-  docker build -t perfrun:dev . && kind load docker-image perfrun:dev
-  PERFRUN_IMAGE=docker.io/library/perfrun:dev make demo
-minikube: `minikube image load perfrun:dev`; others: push it to a registry that they reach.
+  docker build -t localhost/perfrun:dev . && kind load docker-image localhost/perfrun:dev
+  PERFRUN_IMAGE=localhost/perfrun:dev make demo
+minikube: `minikube image load localhost/perfrun:dev`; others: push it to a registry that they reach.
 Unset KUBECONFIG for the embedded cluster (root on Debian)."""
 
 

@@ -155,3 +155,17 @@ def test_nothing_is_pulled_or_read_from_an_owner_that_anyone_could_be() -> None:
         if path.is_file() and path.suffix != ".pyc"
         and (found := wrong.search(path.read_text(errors="replace")))
     ] == []  # fmt: skip
+
+
+def test_the_image_has_one_name_that_is_built_here_and_one_in_a_registry() -> None:
+    places = [*PAGES, *(REPO / "examples").rglob("*"), *(REPO / "deploy").rglob("*.yaml")]
+    named = re.compile(r"[\w.:/-]*/perfrun(?:-[a-z]+)?:[\w.-]*\w")
+    found = {
+        name
+        for path in places
+        if path.is_file() and path.suffix in {".md", ".yaml", ".yml", ""}
+        and "decisions" not in path.parts
+        for name in named.findall(path.read_text(errors="replace"))
+    }  # fmt: skip
+    kinds = {re.sub(r"(-browser|-websocket)?:(0\.1\.0|dev)$", "", name) for name in found}
+    assert kinds == {"localhost/perfrun", "registry.example.com/perfrun"}, found
