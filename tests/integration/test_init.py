@@ -32,6 +32,16 @@ CLOSED = "{users: 5, duration: 2m, thinkTime: 1s}\n"
 """The load of a journey."""
 
 
+OPENSLO = """\
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: shop}
+spec:
+  indicator: {spec: {ratioMetric: {good: {metricSource: {spec: {query: 'http_requests{code="2xx"}'}}}}}}
+  objectives: [{target: 0.99}]
+"""
+
+
 @dataclass
 class Shop:
     """The pet shop of the OpenAPI document: it answers what that says, and keeps a log."""
@@ -149,7 +159,10 @@ def terminal(tmp_path: Path) -> Terminal:
 
 
 def test_an_openapi_document_runs_at_once(shop: Shop, terminal: Terminal) -> None:
-    file = terminal.made(API, "--url", shop.url)
+    objectives = terminal.cli.folder / "slo.yaml"
+    objectives.write_text(OPENSLO)
+    file = terminal.made(API, objectives, "--url", shop.url)
+    assert "{metric: successRate, min: 99%}" in file.read_text()
     terminal.passed(file, "{rate: 20/s, duration: 1m}", "{rate: 150/s, duration: 2s}")
     assert set(shop.seen) == {"list", "pet", "stock"}
     assert (shop.wrong, shop.tenants) == ([], {"eu"})
@@ -265,3 +278,18 @@ def test_a_plan_of_jmeter_sends_its_rows_and_takes_values(shop: Shop, terminal: 
     assert shop.seen == {"create": 40, "pet": 40}
     assert Counter(body["name"] for body in shop.bodies) == {"Rex": 20, "Tom": 20}
     assert len({body["id"] for body in shop.bodies}) == 40
+
+
+def test_targets_of_vegeta_are_sent_as_often_as_they_are_listed(
+    shop: Shop, terminal: Terminal
+) -> None:
+    pet = f"GET {shop.url}/pets/4711\n\n"
+    file = terminal.cli.folder / "targets.txt"
+    file.write_text(f"{pet * 3}GET {shop.url}/stores/1/stock\nX-Tenant: eu\n")
+    made = terminal.made(file)
+    text = made.read_text()
+    load = text[text.index("open: ") : text.index("  # Objectives: set")]
+    terminal.passed(made, load, "open: {rate: 150/s, duration: 1s}\n")
+    assert set(shop.seen) == {"pet", "stock"}
+    assert shop.seen["pet"] > shop.seen["stock"]
+    assert shop.tenants == {"eu"}

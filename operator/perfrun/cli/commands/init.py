@@ -14,8 +14,9 @@ def init(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="OpenAPI document, browser's recording (HAR), Postman collection, "
-            "JMeter test plan or access log. Its content says which; - is standard input.",
+            help="OpenAPI document, browser's recording (HAR), Postman collection, JMeter test "
+            "plan, vegeta targets or access log; beside it, k6 script or OpenSLO document. The "
+            "content says which; - is standard input.",
             show_default=False,
         ),
     ] = None,

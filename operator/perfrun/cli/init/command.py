@@ -87,8 +87,6 @@ def _problems(wish: Wish) -> Sequence[str]:
 
 
 def _drafts(wish: Wish, err: Console) -> list[Draft]:
-    if not wish.files:
-        return [starter_draft(name=wish.name, url=wish.url)]
     wanted = Wanted(
         err,
         # Below a target's path there may be no second slash.
@@ -98,7 +96,7 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
         everything=wish.everything,
         top=wish.top,
     )
-    return drafts_of(wish.files, wanted)
+    return drafts_of(wish.files, wanted, starter_draft(name=wish.name, url=wish.url))
 
 
 def unlike(drafts: Sequence[Draft], text: str) -> str | None:

@@ -15,6 +15,8 @@ MAX_STEPS = 50
 MAX_PATH_LENGTH = 2048
 DEFAULT_URL = "http://localhost:8080"
 
+ALL_CLASSES = frozenset(("Read", "Write"))
+"""Those that steps of a draft may have."""
 _MAX_NOTES = 200
 _MAX_LINES = 8
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -87,6 +89,29 @@ class Draft:
     data_notes: tuple[str, ...] = ()
     """About variables and feeds."""
     scenario_notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What a source without requests says of the test that another one gives."""
+
+    slos: tuple[Json, ...] = ()
+    """All objectives of the test; none: it says nothing of them."""
+    load: Json | None = None
+    notes: tuple[str, ...] = ()
+
+
+def amended(draft: Draft, amendment: Amendment) -> Draft:
+    """The draft with what an amendment says."""
+    load = draft.load
+    if amendment.load is not None:
+        notes = ("The load of the source.",)
+        # The objectives of classes are made for the load that goes.
+        slos = tuple(one for one in load.slos if "of" not in one)
+        load = LoadDraft(amendment.load, slos, notes, ALL_CLASSES)
+    if amendment.slos:
+        load = replace(load, slos=amendment.slos, rare=ALL_CLASSES)
+    return replace(draft, load=load, notes=(*draft.notes, *amendment.notes))
 
 
 class NotCarried:

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from perfrun.cli.init.draft import Draft, SourceError
+from perfrun.cli.init.draft import Amendment, Draft, SourceError, amended
 from perfrun.cli.init.har.archive import har_drafts
 from perfrun.cli.init.jmeter.drafting import jmeter_draft
+from perfrun.cli.init.k6 import k6_amendment
 from perfrun.cli.init.kinds import SourceKind, kind_of
 from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
+from perfrun.cli.init.openslo import openslo_amendment
 from perfrun.cli.init.postman.drafting import postman_draft
 from perfrun.cli.init.source import SourceFile
 from perfrun.cli.init.texts import slug
+from perfrun.cli.init.vegeta import vegeta_draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,11 @@ def _postman(source: SourceFile, wanted: Wanted) -> list[Draft]:
 
 
 def _jmeter(source: SourceFile, wanted: Wanted) -> list[Draft]:
-    return [jmeter_draft(source.data(), source.shown, name=wanted.name, url=wanted.url)]
+    return [jmeter_draft(source.data, source.shown, name=wanted.name, url=wanted.url)]
+
+
+def _vegeta(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    return [vegeta_draft(source.text, source.shown, name=wanted.name, url=wanted.url)]
 
 
 def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
@@ -83,21 +90,39 @@ IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.HAR: _har,
     SourceKind.POSTMAN: _postman,
     SourceKind.JMETER: _jmeter,
+    SourceKind.VEGETA: _vegeta,
     SourceKind.ACCESS_LOG: _access_log,
 }
 
 
-def drafts_of(files: Sequence[str], wanted: Wanted) -> list[Draft]:
-    """The drafts of the files, of which one has the requests. Raises SourceError."""
+AMENDERS: Mapping[SourceKind, Callable[[SourceFile, Wanted], Amendment]] = {
+    SourceKind.OPENSLO: lambda source, _: openslo_amendment(
+        source.located_documents(), source.shown
+    ),
+    SourceKind.K6: lambda source, wanted: k6_amendment(source, wanted.err),
+}
+"""Of sources that have no requests."""
+
+
+def drafts_of(files: Sequence[str], wanted: Wanted, otherwise: Draft) -> list[Draft]:
+    """The drafts of the files, of which one has the requests; if none has, ``otherwise``, with what
+    the others say of load and objectives. Raises SourceError."""
     drafts: list[Draft] = []
+    amendments: list[Amendment] = []
     first = ""
     for file in files:
         with SourceFile(file) as source:
             kind = kind_of(source)
+            if kind in AMENDERS:
+                amendments.append(AMENDERS[kind](source, wanted))
+                continue
             if drafts:
                 raise SourceError(
                     f"{first}, and {file} is {kind}: a test has the requests of one source"
                 )
             drafts = IMPORTERS[kind](source, wanted)
             first = f"{file} is {kind}"
+    drafts = drafts or [otherwise]
+    for amendment in amendments:
+        drafts = [amended(one, amendment) for one in drafts]
     return drafts

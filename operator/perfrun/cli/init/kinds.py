@@ -7,7 +7,7 @@ from typing import Any
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.logs.file import GZIP
-from perfrun.cli.init.source import SourceFile, table
+from perfrun.cli.init.source import SourceFile, table, text_of
 
 
 class SourceKind(StrEnum):
@@ -17,18 +17,24 @@ class SourceKind(StrEnum):
     HAR = "a HAR recording"
     POSTMAN = "a Postman collection"
     JMETER = "a JMeter test plan"
+    VEGETA = "a list of vegeta targets"
     ACCESS_LOG = "an access log"
+    OPENSLO = "an OpenSLO document"
+    K6 = "a k6 script"
 
 
 _SUPPORTED = ", ".join(SourceKind)
 _KEY = re.compile(r"""["']?(openapi|swagger|paths|info|log|apiVersion)["']?[ ]*:""")
 """Of a YAML document, at the beginning of a line."""
-_MAX_LINES = 1000
+_SCRIPT = re.compile(r"""(?:\bfrom|\bimport|\brequire\()\s*["']k6(?:/[\w/.-]*)?["']""")
+_TARGET = re.compile(r"[A-Z]+ +https?://\S+\s*\Z")
 
 
 def kind_of(source: SourceFile) -> SourceKind:
     """What is not anything else is an access log. Raises SourceError."""
     head = source.head_text().lstrip()
+    if source.is_archive:
+        return SourceKind.K6
     if source.head[:2] == GZIP:
         return SourceKind.ACCESS_LOG
     if not head:
@@ -37,11 +43,20 @@ def kind_of(source: SourceFile) -> SourceKind:
         return SourceKind.JMETER
     if head.startswith("{"):
         return _of_json(source, head)
+    if _TARGET.match(_first_line(head)):
+        return SourceKind.VEGETA
+    if _SCRIPT.search(head):
+        return SourceKind.K6
     if "\0" in head:
         raise SourceError(f"{source.name}: is not text. init reads {_SUPPORTED}")
     if any(map(_KEY.match, head.split("\n"))):
         return _of_document(source)
     return SourceKind.ACCESS_LOG
+
+
+def _first_line(head: str) -> str:
+    """The first one that is no comment."""
+    return next((one for one in head.split("\n") if one.strip() and one[:1] != "#"), "")
 
 
 def _of_json(source: SourceFile, head: str) -> SourceKind:
@@ -52,7 +67,8 @@ def _of_json(source: SourceFile, head: str) -> SourceKind:
         first = {}
     if not first:
         return _of_document(source)
-    return _known(first) or SourceKind.ACCESS_LOG
+    is_target = "method" in first and "url" in first and "status" not in first
+    return _known(first) or (SourceKind.VEGETA if is_target else SourceKind.ACCESS_LOG)
 
 
 def _of_document(source: SourceFile) -> SourceKind:
@@ -60,7 +76,8 @@ def _of_document(source: SourceFile) -> SourceKind:
     if known is None:
         raise SourceError(
             f"{source.name}: is not a document that init knows: it needs the key openapi, swagger, "
-            f"log (HAR) or item (Postman) at its top. init reads {_SUPPORTED}"
+            f"log (HAR) or item (Postman) at its top, or an apiVersion of openslo. "
+            f"init reads {_SUPPORTED}"
         )
     return known
 
@@ -71,6 +88,8 @@ def _known(root: dict[str, Any]) -> SourceKind | None:
         return SourceKind.HAR
     if root.keys() & {"openapi", "swagger", "paths"}:
         return SourceKind.OPENAPI
+    if text_of(root.get("apiVersion")).startswith(("openslo/", "openslo.com/")):
+        return SourceKind.OPENSLO
     collection = table(root.get("collection", root))
     if "item" in collection or "requests" in collection:
         return SourceKind.POSTMAN

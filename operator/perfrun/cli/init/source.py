@@ -70,11 +70,17 @@ class SourceFile:
         """The name without its endings; empty for standard input."""
         return "" if self.name == "-" else Path(self.name).name.partition(".")[0]
 
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is a tar file, as those of k6 are."""
+        return self.head[257:262] == b"ustar"
+
     def head_text(self) -> str:
         """The beginning as a text, whatever it is."""
         wide = self.head[:2] in _WIDE
         return self.head.decode("utf-16" if wide else "utf-8-sig", "replace")
 
+    @cached_property
     def data(self) -> bytes:
         """All of it, once. Raises SourceError where that is too much."""
         try:
@@ -89,7 +95,7 @@ class SourceFile:
     @cached_property
     def text(self) -> str:
         """All of it as a text. Raises SourceError."""
-        data = self.data()
+        data = self.data
         try:
             # Shells of Windows write UTF-16 into files.
             return data.decode("utf-16" if data[:2] in _WIDE else "utf-8-sig")

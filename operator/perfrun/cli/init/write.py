@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from perfrun.api import API_VERSION, Json
-from perfrun.cli.init.draft import Draft, ScenarioDraft, StepDraft
+from perfrun.cli.init.draft import ALL_CLASSES, Draft, ScenarioDraft, StepDraft
 from perfrun.cli.init.texts import one_line
 from perfrun.local.files.scalars import kubernetes_float, kubernetes_int
 
@@ -61,7 +61,7 @@ def manifest(draft: Draft) -> Json:
         spec["feeds"] = list(draft.feeds)
     for place, steps in (("setup", draft.setup), ("teardown", draft.teardown)):
         if steps:
-            spec[place] = [_step(step, _NO_CLASSES) for step in steps]
+            spec[place] = [_step(step, ALL_CLASSES) for step in steps]  # none is judged
     spec["scenarios"] = [
         {
             "name": scenario.name,
@@ -124,10 +124,6 @@ def _steps(name: str, steps: Sequence[StepDraft], written: Json, indent: int = 2
     for step, one in zip(steps, written[name], strict=True):
         yield from _comment(step.notes, indent)
         yield from _block([one], indent)
-
-
-_NO_CLASSES = frozenset(("Read", "Write"))
-"""Nothing of a set-up or a tear-down is judged."""
 
 
 def _step(step: StepDraft, rare: frozenset[str]) -> Json:
