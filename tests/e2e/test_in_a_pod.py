@@ -60,7 +60,21 @@ def test_the_job_of_argo_cd_and_of_argo_rollouts_trigger_a_run_and_wait_for_it(s
     spec = json.dumps(provider["job"]["spec"]).replace("{{args.test}}", "shop-api")
     shop.apply(job_of("analysis", json.loads(spec)))
     assert "Pass" in finished(shop, "analysis").splitlines()[-1]
-    assert [run["spec"]["reason"] for run in shop.runs("shop-api")][1:] == ["Requested"] * 2
+    shop.apply((EXAMPLES / "previews/rights.yaml").read_text().replace("[shop]", "[shop-api]"))
+    (canary,) = yaml.safe_load_all(ours((EXAMPLES / "previews/argo-rollouts.yaml").read_text()))
+    spec = json.dumps(canary["spec"]["metrics"][0]["provider"]["job"]["spec"])
+    given = {"test": "shop-api", "url": "http://shop:8000", "hash": "abc"}
+    for name, value in given.items():
+        spec = spec.replace(f"{{{{args.{name}}}}}", value)
+    shop.apply(job_of("canary", json.loads(spec)))
+    assert "Pass" in finished(shop, "canary").splitlines()[-1]
+    runs = shop.runs("shop-api")
+    assert [run["spec"]["reason"] for run in runs][1:] == ["Requested"] * 3
+    assert runs[-1]["status"]["overridden"] == (
+        "url: http://shop:8000, load.scale: 0.1, labels.pod-template-hash: abc"
+    )
+    assert runs[-1]["status"]["summary"]["requests"]["sent"] == 2
+    assert shop.get("perftests", "shop-api")["status"]["lastRun"] != runs[-1]["metadata"]["name"]
 
 
 def test_the_task_of_tekton_puts_the_load_on_from_its_own_pod(shop: Shop) -> None:
