@@ -1,5 +1,6 @@
 """``perfrun quick``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -23,9 +24,9 @@ from perfrun.cli.commands.app import (
 from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import console, print_line
 
-_LOAD = "Load"
-_REQUEST = "Request"
-_OBJECTIVES = "Objectives"
+_load = partial(typer.Option, rich_help_panel="Load")
+_request = partial(typer.Option, rich_help_panel="Request")
+_objectives = partial(typer.Option, rich_help_panel="Objectives")
 
 
 def _methods(incomplete: str) -> list[str]:
@@ -39,138 +40,106 @@ def quick(
     url: Annotated[str, typer.Argument(metavar="URL", help="Without a scheme it means http://.")],
     requests: Annotated[
         int | None,
-        typer.Option(
+        _load(
             "-n",
             "--requests",
             min=1,
             metavar="N",
-            rich_help_panel=_LOAD,
             help="Send this many requests. Default: 200.",
         ),
     ] = None,
     concurrency: Annotated[
         int | None,
-        typer.Option(
+        _load(
             "-c",
             "--concurrency",
             min=1,
             metavar="N",
-            rich_help_panel=_LOAD,
-            help="Requests at a time; with -d users, with -r the maximum open at once. "
-            "Default: 50.",
+            help="Requests at a time; with -d users, with -r the maximum open at once. Default: "
+            "50.",
         ),
     ] = None,
     duration: Annotated[
         str | None,
-        typer.Option(
+        _load(
             "-d",
             "-z",
             "--duration",
             metavar="TIME",
-            rich_help_panel=_LOAD,
             help="Send requests for this long, as in 30s. Default with -r: 10s.",
         ),
     ] = None,
     rate: Annotated[
         str | None,
-        typer.Option(
+        _load(
             "-r",
             "--rate",
             metavar="RATE",
-            rich_help_panel=_LOAD,
             help="Requests a second, whether or not earlier ones are answered.",
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(
+        _load(
             "-w",
             "--workers",
             min=1,
             metavar="N",
-            rich_help_panel=_LOAD,
             help="Processes that share the load; each uses one core. Default: 1.",
         ),
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option(
+        _request(
             "-m",
             "-X",
             "--method",
             metavar="METHOD",
             autocompletion=_methods,
-            rich_help_panel=_REQUEST,
             help="Default: GET, or POST with a body.",
         ),
     ] = None,
     headers: Annotated[
         list[str] | None,
-        typer.Option(
-            "-H",
-            "--header",
-            metavar="'NAME: VALUE'",
-            rich_help_panel=_REQUEST,
-            help="A header; may be repeated.",
-        ),
+        _request("-H", "--header", metavar="'NAME: VALUE'", help="A header; may be repeated."),
     ] = None,
     body: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT",
-            rich_help_panel=_REQUEST,
-            help="The body; @FILE reads a file, - standard input.",
-        ),
+        _request(metavar="TEXT", help="The body; @FILE reads a file, - standard input."),
     ] = None,
-    http2: Annotated[
-        bool, typer.Option("--http2", rich_help_panel=_REQUEST, help="Use HTTP/2.")
-    ] = False,
+    http2: Annotated[bool, _request("--http2", help="Use HTTP/2.")] = False,
     insecure: Annotated[
         bool,
-        typer.Option("-k", "--insecure", rich_help_panel=_REQUEST, help="Accept any certificate."),
+        _request("-k", "--insecure", help="Accept any certificate."),
     ] = False,
     timeout: Annotated[
         str | None,
-        typer.Option(
-            "-t",
-            "--timeout",
-            metavar="TIME",
-            rich_help_panel=_REQUEST,
-            help="Time limit of a request. Default: 30s.",
-        ),
+        _request("-t", "--timeout", metavar="TIME", help="Time limit of a request. Default: 30s."),
     ] = None,
     expect: Annotated[
         str | None,
-        typer.Option(
+        _request(
             metavar="STATUS",
-            rich_help_panel=_REQUEST,
             help="Statuses that are a success, as in 200,204. Default: any below 400.",
         ),
     ] = None,
     p95: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", rich_help_panel=_OBJECTIVES, help="Limit of the p95 latency: 500ms."
-        ),
+        _objectives(metavar="TIME", help="Limit of the p95 latency: 500ms."),
     ] = None,
     p99: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", rich_help_panel=_OBJECTIVES, help="Limit of the p99 latency: 1s."
-        ),
+        _objectives(metavar="TIME", help="Limit of the p99 latency: 1s."),
     ] = None,
     error_rate: Annotated[
         str | None,
-        typer.Option(
-            metavar="PERCENT", rich_help_panel=_OBJECTIVES, help="Limit of the error rate: 1%."
-        ),
+        _objectives(metavar="PERCENT", help="Limit of the error rate: 1%."),
     ] = None,
     slos: Annotated[
         list[str] | None,
-        typer.Option(
+        _objectives(
             "--slo",
             metavar="'METRIC<LIMIT'",
-            rich_help_panel=_OBJECTIVES,
             help="Any objective, as in 'throughput>100/s'; may be repeated.",
         ),
     ] = None,
