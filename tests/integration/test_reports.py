@@ -38,7 +38,7 @@ def test_two_runs_are_reported_and_compared(cli: Cli, target: Target) -> None:
     code, out, err = perfrun(cli, "compare", "one.json", "two.json")
     assert (code, err) == (0, "")
     told = " ".join(out.split())
-    assert "no change is shown: one run of each does not tell how much runs vary" in told
+    assert "no change is shown: one run of each does not show how much runs vary" in told
     assert "errorRate +100 points" in told
     assert "do not measure the same" in told
     assert f"target.http.url is {target.url}/good and {target.url}/bad" in told

@@ -141,8 +141,18 @@ def step_notes(
     """What the table of steps leaves out, and what its figures include."""
     if len(steps) > _MAX_STEPS:
         yield f"and {len(steps) - _MAX_STEPS} more steps with fewer errors, or faster"
-    if any(_lacking(latency) for latency in (summary.latency, *(step.latency for step in steps))):
-        yield "n/a: too few samples beyond that percentile"
+    yield from figure_notes(summary, steps)
+    if left_out:
+        yield f"no space for {', '.join(left_out)}"
+
+
+def figure_notes(summary: Summary, steps: Sequence[StepStatus]) -> Iterator[str]:
+    """Why figures of a table of steps are not there, and what those that are there include."""
+    parts: list[Summary | StepStatus] = [summary, *steps]
+    if any(_lacking(part.latency) for part in parts):
+        yield f"{NO_FIGURE}: too few samples beyond that percentile"
+    if any(part.latency is None for part in parts):
+        yield f"{NO_FIGURE}: no request that succeeded, timed out or was still open"
     requests = summary.requests
     seen = requests.succeeded + requests.censored + summary.errors.get(TIMEOUT, 0)
     if seen < requests.sent:
@@ -150,8 +160,6 @@ def step_notes(
             "latency includes successes, timeouts and requests that were still open: "
             f"{number(seen)} of {number(requests.sent)} requests"
         )
-    if left_out:
-        yield f"no space for {', '.join(left_out)}"
 
 
 def figure(text: str | None) -> str:

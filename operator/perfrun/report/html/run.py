@@ -19,6 +19,7 @@ from perfrun.report.html.phases import phase_bars
 from perfrun.report.html.timeline import Timeline
 from perfrun.report.lines import code_rows, command_lines, figure_tables
 from perfrun.report.pages import caption, page_rows
+from perfrun.report.steps import figure_notes
 
 
 @dataclass
@@ -65,6 +66,7 @@ def run_page(reported: Reported) -> str:
         generator=facts.generator(run),
         happened=facts.happened(run),
         asked=facts.asked(result) if not status.slos else [],
+        notes=list(figure_notes(status.summary, status.steps)) if status.summary else [],
         phases=bars,
         phase_legend=phase_legend(),
         longest=max((bar.total for bar in bars), default=0.0),
