@@ -146,10 +146,12 @@ def step_notes(
         yield f"no space for {', '.join(left_out)}"
 
 
-def figure_notes(summary: Summary, steps: Sequence[StepStatus]) -> Iterator[str]:
-    """Why figures of a table of steps are not there, and what those that are there include."""
+def figure_notes(
+    summary: Summary, steps: Sequence[StepStatus], statistics: Sequence[str] = _STATISTICS
+) -> Iterator[str]:
+    """Why figures of a table with these columns are not there, and what the others include."""
     parts: list[Summary | StepStatus] = [summary, *steps]
-    if any(_lacking(part.latency) for part in parts):
+    if any(_lacking(part.latency, statistics) for part in parts):
         yield f"{NO_FIGURE}: too few samples beyond that percentile"
     if any(part.latency is None for part in parts):
         yield f"{NO_FIGURE}: no request that succeeded, timed out or was still open"
@@ -167,9 +169,9 @@ def figure(text: str | None) -> str:
     return NO_FIGURE if text is None else text
 
 
-def _lacking(latency: LatencyStatus | None) -> bool:
+def _lacking(latency: LatencyStatus | None, statistics: Sequence[str]) -> bool:
     lacking = latency.unsupported or [] if latency is not None else []
-    return any(one.statistic in _STATISTICS for one in lacking)
+    return any(one.statistic in statistics for one in lacking)
 
 
 def _grouped(rate: str) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from perfrun.api.run.perfrun import PerfRunStatus
+from perfrun.api.test.metric import STATISTICS
 from perfrun.logic.comparison.model import Reported
 from perfrun.report.advice import next_steps
 from perfrun.report.console import MARKS, score
@@ -66,12 +68,19 @@ def run_page(reported: Reported) -> str:
         generator=facts.generator(run),
         happened=facts.happened(run),
         asked=facts.asked(result) if not status.slos else [],
-        notes=list(figure_notes(status.summary, status.steps)) if status.summary else [],
+        notes=_notes(status),
         phases=bars,
         phase_legend=phase_legend(),
         longest=max((bar.total for bar in bars), default=0.0),
         sections=[],  # each heading of the template adds itself
     )
+
+
+def _notes(status: PerfRunStatus) -> list[str]:
+    """What follows the table of steps."""
+    if status.summary is None:
+        return []
+    return list(figure_notes(status.summary, status.steps, STATISTICS))
 
 
 def _draw(reported: Reported) -> _Drawn:
