@@ -108,7 +108,7 @@ def _run(item: Any) -> Reported:
         return _of_result(_result(item))
     raise ValueError(
         "neither a result (perfrun run --result) nor a PerfRun (perfrun run --json, or kubectl "
-        "get perfrun -o json)"
+        "get prun -o json)"
     )
 
 

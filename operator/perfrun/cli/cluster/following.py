@@ -61,6 +61,7 @@ class Following:
         """``patience``: seconds from ``started`` within which the run has to be created."""
         self._run, self._telling, self._fail_on = run, telling, fail_on
         self._deadline = started + patience
+        self._patience = patience
         self._away_since: float | None = None
         self._known = False
 
@@ -92,7 +93,8 @@ class Following:
 
     def _seen(self, view: RunView | None, now: float) -> Exit | None:
         if view is not None:
-            self._known = True
+            # A run that was just created is only known once the operator has seen it.
+            self._known = self._known or bool(view.phase) or not self._patience
             self._telling.show(view.line, "" if view.done else view.phase or "Created")
             return of_verdict(view.known_verdict, self._fail_on) if view.done else None
         if self._known:

@@ -60,7 +60,8 @@ def trigger(
     try:
         return follow(cluster, run, out, fail_on=fail_on, patience=ANSWER_S)
     except NotThereError:
-        print_line(out, f"no run was created within {ANSWER_S:.0f}s; {_why(cluster, test)}")
+        missing = "no run was created" if overrides is None else "no operator accepted the run"
+        print_line(out, f"{missing} within {ANSWER_S:.0f}s; {_why(cluster, test)}")
         return Exit.ERROR
 
 

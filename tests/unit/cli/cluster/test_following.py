@@ -71,6 +71,14 @@ def test_each_state_is_told_once():
     ]
 
 
+def test_a_run_that_no_operator_looks_at_is_given_up():
+    created = Changed(PERF_RUNS, run_body())
+    assert followed(created, None, None, RUNNING, patience=3)[1][-1].startswith("Running")
+    with pytest.raises(NotThereError):
+        followed(created, None, None, None, patience=3)
+    assert followed(created, None, None, None)[0] is None
+
+
 def test_a_run_that_is_not_there_has_its_time_to_come():
     assert followed(NOTHING, None, RUNNING, patience=30)[1] == ["Running: 3s, 180 requests/s"]
     with pytest.raises(NotThereError):
