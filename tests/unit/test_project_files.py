@@ -167,5 +167,5 @@ def test_the_image_has_one_name_that_is_built_here_and_one_in_a_registry() -> No
         and "decisions" not in path.parts
         for name in named.findall(path.read_text(errors="replace"))
     }  # fmt: skip
-    kinds = {re.sub(r"(-browser|-websocket)?:(0\.1\.0|dev)$", "", name) for name in found}
+    kinds = {re.sub(r"(-[a-z]+)?:(0\.1\.0|dev)$", "", name) for name in found}
     assert kinds == {"localhost/perfrun", "registry.example.com/perfrun"}, found
