@@ -3,11 +3,15 @@
 import io
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from perfrun.api.test.perftest import PerfTest
@@ -295,9 +299,22 @@ def test_a_body_from_a_file_and_from_standard_input(
         read_body(f"@{file}")
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["quick"], ["run"], ["validate"], ["watch"], ["compare"], ["version"]]
-)
+def every_command() -> Iterator[list[str]]:
+    """The words of each command and of each group of commands."""
+    waiting: list[tuple[list[str], Any]] = [([], get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        yield words
+        context = command.make_context("perfrun", [], resilient_parsing=True)
+        names = command.list_commands(context) if isinstance(command, TyperGroup) else []
+        waiting += [([*words, name], command.get_command(context, name)) for name in names]
+
+
+def test_there_are_commands_to_be_asked_for_help():
+    assert len(list(every_command())) >= 12
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
 def test_h_is_help_everywhere(words):
     short, long = (CliRunner().invoke(app, [*words, one]).output for one in ("-h", "--help"))
     assert short == long

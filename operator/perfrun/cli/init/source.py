@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Self, cast
 from typing_extensions import override
 
 from perfrun.cli.init.draft import SourceError
-from perfrun.local.files.document import YamlError
+from perfrun.local.files.document import Place, YamlError, where
 from perfrun.local.files.strictyaml import LocatedObject, load_foreign, load_located
 
 MIB = 1024 * 1024
@@ -21,6 +21,7 @@ MAX_YAML = 16 * MIB
 MAX_JSON = 256 * MIB
 _HEAD = 64 * 1024
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
+_LIKE_JSON = re.compile(r'\s*[{\[]\s*["{\[]')
 _TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\n]')
 """Of a JSON text: strings, which may contain the others; where objects begin and end; and lines."""
 
@@ -106,6 +107,7 @@ class SourceFile:
     def document(self) -> Any:
         """The JSON or YAML document, the first one. Raises SourceError."""
         text = self.text
+        no_json: SourceError | None = None
         if text.lstrip()[:1] in ("{", "["):
             try:
                 return json.loads(text)
@@ -113,15 +115,14 @@ class SourceFile:
                 raise SourceError(f"{self.name}: nested too deeply") from None
             except ValueError as error:
                 # YAML may begin with a brace too, but not a large file of it.
-                wrong = f"{self.name}: not JSON: {error}"
-        else:
-            wrong = f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
+                no_json = self._unparsed(error) if _LIKE_JSON.match(text) else None
         if len(text) > MAX_YAML:
-            raise SourceError(wrong)
+            large = f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
+            raise no_json or SourceError(large)
         try:
             return load_foreign(text)
         except YamlError as error:
-            raise SourceError(f"{self.name}: {error}") from None
+            raise no_json or self._unparsed(error) from None
 
     def located_json(self) -> Any:
         """A JSON document whose objects know their lines. Raises SourceError."""
@@ -134,7 +135,7 @@ class SourceFile:
         except RecursionError:
             raise SourceError(f"{self.name}: nested too deeply") from None
         except ValueError as error:
-            raise SourceError(f"{self.name}: not JSON: {error}") from None
+            raise self._unparsed(error) from None
 
     def located_documents(self) -> list[Any]:
         """The YAML or JSON documents of a file; objects know their lines. Raises SourceError."""
@@ -143,7 +144,17 @@ class SourceFile:
         try:
             return load_located(self.text)
         except YamlError as error:
-            raise SourceError(f"{self.name}: {error}") from None
+            raise self._unparsed(error) from None
+
+    def _unparsed(self, error: ValueError) -> SourceError:
+        """What is wrong with the text, with its place, as far as that is known."""
+        if isinstance(error, YamlError):
+            place, text = error.remark
+            return SourceError(f"{where(self.name, place)}: error: {text}")
+        if isinstance(error, json.JSONDecodeError):
+            place = Place(error.lineno, error.colno)
+            return SourceError(f"{where(self.name, place)}: error: not JSON: {error.msg}")
+        return SourceError(f"{self.name}: error: not JSON: {error}")
 
     def _unreadable(self, error: OSError) -> SourceError:
         return SourceError(f"{self.name}: cannot be read: {error.strerror or error}")

@@ -20,6 +20,11 @@ def place_of(text: str, offset: int) -> Place:
     return Place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
+def where(file: str, place: Place | None) -> str:
+    """``api.yaml:3:5``; None: the whole file."""
+    return file if place is None else f"{file}:{place.line}:{place.column}"
+
+
 class Remark(NamedTuple):
     """Something wrong or doubtful in a text."""
 

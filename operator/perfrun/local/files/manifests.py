@@ -18,7 +18,7 @@ from perfrun.api.run.overrides import Overrides
 from perfrun.api.sentence import printable
 from perfrun.api.test.perftest import PerfTest
 from perfrun.local.files.budget import OverBudgetError, cpu_budget
-from perfrun.local.files.document import Document, Place, Remark, YamlError
+from perfrun.local.files.document import Document, Place, Remark, YamlError, where
 from perfrun.local.files.selector import Selector
 from perfrun.local.files.strictyaml import read_documents
 from perfrun.local.values import KINDS as KINDS_OF_VALUES
@@ -61,11 +61,6 @@ class FileRemark(NamedTuple):
         is error or warning."""
         name = f"{self.name}: " if self.name else ""
         return f"{where(self.file, self.place)}: {kind}: {name}{self.text}"
-
-
-def where(file: str, place: Place | None) -> str:
-    """``api.yaml:3:5``."""
-    return file if place is None else f"{file}:{place.line}:{place.column}"
 
 
 @dataclass(frozen=True, slots=True)

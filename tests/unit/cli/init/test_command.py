@@ -117,3 +117,22 @@ def test_a_rate_has_an_end():
         draft = log_draft(line())
         changed = type(draft)(draft.name, draft.url, draft.scenarios, load)
         assert warnings(changed) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"openapi": "3.0.0",\n "paths" {}}', "2:10: error: not JSON: Expecting ':' delimiter"),
+        (
+            "openapi: 3.0.0\npaths:\n\t/a: {}\n",
+            "3:1: error: a tab: YAML is indented with spaces only, replace the tab",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_read_is_told_with_line_and_column(
+    tmp_path: Path, text: str, said: str
+):
+    file = tmp_path / "api.yaml"
+    file.write_text(text)
+    code, _, told = made(files=[str(file)])
+    assert (code, told) == (Exit.USAGE, f"{file}:{said}\n")
