@@ -35,8 +35,8 @@ RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
 PROCESSES = 4
 """Of two cores: tests wait more than half of their time."""
-NICE = {"integration": 15}
-"""Stages that take what the one beside them leaves of the processor. None of their tests is about
+NICE = {"check": 15, "integration": 15}
+"""Stages that take what the one beside them leaves of the processor. Nothing of theirs is about
 time, and all pods together would have no more than one of their processes."""
 SLOWEST = 20
 GROWN = 5

@@ -26,10 +26,6 @@ class Dialect:
     sleeps: str
     busy: str
     """How many statements of the loads are in progress."""
-    working: str
-    """How many connections of the loads are in a statement."""
-    resting: str
-    """How many are between two."""
     no_database: str
     """The class of a login to a database that is not there."""
     impatient: str
@@ -37,7 +33,13 @@ class Dialect:
     patient: str
     """No more."""
     kill: str
-    """End the connections of the loads."""
+    """End the connections of the loads if there are two of a state."""
+    killed: str
+    """What it says then."""
+    working: str
+    """The state of a connection that is in a statement."""
+    resting: str
+    """Of one between two statements: not for the moment only between its login and the first."""
 
 
 POSTGRES = Dialect(
@@ -51,12 +53,14 @@ POSTGRES = Dialect(
     "$2",
     "SELECT pg_sleep({})",
     "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'",
-    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'active'",
-    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND state = 'idle'",
     "Sql3D",
     "ALTER ROLE loader SET idle_session_timeout = '1s'",
     "ALTER ROLE loader RESET idle_session_timeout",
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'loader'",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'loader' AND 2 ="
+    " (SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader' AND {})",
+    "t\nt",
+    "state = 'active'",
+    "state = 'idle' AND state_change < now() - interval '300 ms'",
 )
 MARIADB = Dialect(
     "mysql",
@@ -67,14 +71,15 @@ MARIADB = Dialect(
     "%s",
     "SELECT sleep({})",
     "SELECT count(*) FROM information_schema.processlist WHERE user = 'loader'",
-    "SELECT count(*) FROM information_schema.processlist"
-    " WHERE user = 'loader' AND command IN ('Query', 'Execute')",
-    "SELECT count(*) FROM information_schema.processlist"
-    " WHERE user = 'loader' AND command = 'Sleep'",
     "Sql42",
     "SET GLOBAL wait_timeout = 1",
     "SET GLOBAL wait_timeout = 28800",
+    "SET @kill = (SELECT if(count(*) = 2, 'KILL USER loader', 'DO 0')"
+    " FROM information_schema.processlist WHERE user = 'loader' AND {});"
+    "EXECUTE IMMEDIATE @kill; SELECT @kill",
     "KILL USER loader",
+    "command IN ('Query', 'Execute')",
+    "command = 'Sleep' AND time_ms > 300",
 )
 
 
@@ -190,14 +195,13 @@ def meanwhile(database: Database, after_s: float, statement: str) -> threading.T
     return timer
 
 
-def once(database: Database, asked: str, answer: str, statement: str) -> threading.Thread:
-    """Ask the server for ``statement`` as soon as it answers so to ``asked``."""
+def killing(database: Database, dialect: Dialect, state: str) -> threading.Thread:
+    """End both connections of a load as soon as both are in a state, by one word to the server."""
 
     def wait() -> None:
         deadline = monotonic() + SECONDS_PATIENCE
-        while database.ask(asked) != answer and monotonic() < deadline:
-            pass
-        database.ask(statement)
+        while database.ask(dialect.kill.format(state)) != dialect.killed:
+            assert monotonic() < deadline, f"no two connections were {state}"
 
     waiting = threading.Thread(target=wait)
     waiting.start()
@@ -271,7 +275,7 @@ def test_connections_that_are_killed_between_two_steps_are_opened_anew(
     database: Database, dialect: Dialect, connections: str
 ) -> None:
     step = {"name": "q", "sql": {"statement": "SELECT 1"}}
-    asking = once(database, dialect.resting, "2", dialect.kill)
+    asking = killing(database, dialect, dialect.resting)
     report = run(database.dsn(), users(2, "2s", "1500ms"), step, connections=connections)
     asking.join()
     (got,) = report.window.steps
@@ -284,7 +288,7 @@ def test_connections_that_are_killed_in_a_step_fail_that_step_alone(
 ) -> None:
     asked = {"statement": dialect.sleeps.format(0.3)}
     sql = {"transaction": [asked, asked]} if transaction else asked
-    asking = once(database, dialect.working, "2", dialect.kill)
+    asking = killing(database, dialect, dialect.working)
     report = run(database.dsn(), users(2, "2s", "1ms"), {"name": "q", "sql": sql})
     asking.join()
     (got,) = report.window.steps
