@@ -276,7 +276,7 @@ def test_connections_that_are_killed_between_two_steps_are_opened_anew(
 ) -> None:
     step = {"name": "q", "sql": {"statement": "SELECT 1"}}
     asking = killing(database, dialect, dialect.resting)
-    report = run(database.dsn(), users(2, "2s", "1500ms"), step, connections=connections)
+    report = run(database.dsn(), users(2, "4s", "1500ms"), step, connections=connections)
     asking.join()
     (got,) = report.window.steps
     assert (got.failed, got.attempts) == (0, got.sent), (got.errors, got.said)
@@ -289,7 +289,7 @@ def test_connections_that_are_killed_in_a_step_fail_that_step_alone(
     asked = {"statement": dialect.sleeps.format(0.3)}
     sql = {"transaction": [asked, asked]} if transaction else asked
     asking = killing(database, dialect, dialect.working)
-    report = run(database.dsn(), users(2, "2s", "1ms"), {"name": "q", "sql": sql})
+    report = run(database.dsn(), users(2, "3s", "1ms"), {"name": "q", "sql": sql})
     asking.join()
     (got,) = report.window.steps
     assert got.failed == 2, (got.errors, got.said)
