@@ -16,7 +16,7 @@ _GAP = 3
 
 
 class PageRow(NamedTuple):
-    """One measure of one step; figures as texts."""
+    """One measure of one step; figures as strings."""
 
     step: str
     measure: str

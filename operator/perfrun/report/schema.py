@@ -15,7 +15,7 @@ from perfrun.api.base import ApiModel
 from perfrun.measure.report import WorkerReport
 from perfrun.report.figures import FiguresDocument
 
-STATUS = "As the CRD of PerfRuns describes it, and docs/reference/fields.md: figures as texts."
+STATUS = "As the CRD of PerfRuns describes it, and docs/reference/fields.md: figures as strings."
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 

@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_said_of_the_option():
     assert said(found) == [
         "shop.yaml:2:1: error: shop: --var regoin: the test does not define it in spec.variables; did you mean "
         '"region"?',
-        "shop.yaml:2:1: error: shop: --set load.users: the load of the test is open, of which runs can set scale, "
+        "shop.yaml:2:1: error: shop: --set load.users: the load of the test is open; runs can set scale, "
         "rate, duration, maxDuration, workers",
     ]
 

@@ -147,7 +147,7 @@ class AttemptCounts(StatusModel):
 
 
 class Unsupported(StatusModel):
-    """A percentile that has too few samples to be given."""
+    """A percentile that has too few samples to be reported."""
 
     statistic: Name = Field(description="Name of the percentile. Example: p99.")
     reason: Sentence = Field(

@@ -61,7 +61,7 @@ class BenchmarkTarget(ApiModel):
         default=[], description="Environment variables of the command."
     )
     results: ResultsFormat = Field(
-        description="Format of the file that the command writes to $(results), also known to it as "
+        description="Format of the file that the command writes to $(results), which is also in "
         "$PERFRUN_RESULTS."
     )
     timeout: Duration = Field(

@@ -149,7 +149,7 @@ def _of_threshold(one: _Slo, query: str, target: float) -> Json:
     if not _LATENCY.search(query):
         raise _UncarriedError(f"its query is not about a latency: {one_line(query, 80) or 'none'}")
     if op not in _AT_MOST or value <= 0:
-        raise _UncarriedError("it is no upper limit")
+        raise _UncarriedError("it is not an upper limit")
     unit = _unit(query)
     if unit is None:
         raise _UncarriedError("its query does not say the unit of its value")

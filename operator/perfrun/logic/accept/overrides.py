@@ -220,7 +220,7 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     others = sorted(wanted.model_dump(exclude_none=True, by_alias=False).keys() - set(known))
     if others:
         names = ", ".join(map(to_camel, known))
-        advice = f"the load of the test is {shape}, of which runs can set {names}"
+        advice = f"the load of the test is {shape}; runs can set {names}"
         raise _UnfitError(*(Problem(f"{_LOAD}.{to_camel(name)}", advice) for name in others))
     try:
         load = load.model_copy(update={shape: _sized(load, wanted)})

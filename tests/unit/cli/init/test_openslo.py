@@ -87,7 +87,10 @@ def test_objectives_that_a_run_can_judge(tmp_path, indicator, objective, expecte
         (slo(objective="{target: 1}"), "its target is not between 0 and 1"),
         (slo(method="Timeslices"), "counted in slices of time"),
         (slo(THRESHOLD % "latency", "{op: lt, value: 1, target: 0.9}"), "does not say the unit"),
-        (slo(THRESHOLD % "latency_ms", "{op: gt, value: 1, target: 0.9}"), "it is no upper limit"),
+        (
+            slo(THRESHOLD % "latency_ms", "{op: gt, value: 1, target: 0.9}"),
+            "it is not an upper limit",
+        ),
         (slo(THRESHOLD % "latency_ms", "{op: lt, value: 1, target: 0.98}"), "the percentile 0.98"),
         (slo("{}"), "it has no indicator here"),
     ],

@@ -67,7 +67,7 @@ class ResponseReader:
                 return self._json_check(one, judged)
         if one.text("Assertion.test_field") != "Assertion.response_code":
             what = one.text("Assertion.test_field").removeprefix("Assertion.")
-            return f"a step does not check {one_line(what, 40) or 'this'} as a text"
+            return f"a step does not check {one_line(what, 40) or 'this'} as text"
         codes = self._codes(one)
         both = codes if judged.status is None else judged.status & codes
         if not both or len(both) > _MAX_STATUSES:

@@ -384,7 +384,7 @@ def test_extractors(kind, props, extract):
     ("kind", "props", "why"),
     [
         ("ResponseAssertion", {"Assertion__test_field": "Assertion.response_data"},
-         "a step does not check response_data as a text"),
+         "a step does not check response_data as text"),
         ("ResponseAssertion", {"Assertion__test_field": "Assertion.response_code",
                                "Asserion__test_strings": ["("], "Assertion__test_type": 1},
          "no statuses, or too many, would pass"),
