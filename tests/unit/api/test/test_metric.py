@@ -29,6 +29,8 @@ ALLOWED = [  # module, names, what they are there
     ("*", "value", "the content of a header, a variable, a JSON patch, or the like"),
     ("*", "rate", "the field of a load, or the key of a chart"),
     ("*/overrides.py", "requests capacity", "fields of a load"),
+    ("cli/init/jmeter/drafting.py", "connections connect", "a field of a target, a word of JMeter"),
+    ("cli/init/k6.py", "med", "a statistic of k6"),
     ("cli/*.py", "requests", "how many requests a run makes"),
     ("cli/terminal/progress.py", "dropped", "a word of the line that shows progress"),
     ("controller/metrics/live.py", "dropped", "a label: the state of an iteration"),
@@ -46,8 +48,10 @@ ALLOWED = [  # module, names, what they are there
     ("measure/histogram.py", "count", "an attribute"),
     ("measure/record.py", "latency service connect ttfb dropped connections", LATENCIES),
     ("measure/report.py", "latency", LATENCIES),
+    ("report/figures.py", "count", "a unit"),
     ("report/html/distribution.py", "service", "the style of a curve"),
     ("report/html/over_time.py", "latency median", "the key of a chart, the label of a line"),
+    ("report/html/phases.py", "connect", "the name of a part"),
     ("report/junit.py", "requests", "how many requests were sent"),
 ]
 
