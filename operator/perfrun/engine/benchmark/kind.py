@@ -74,10 +74,6 @@ class BenchmarkKind(Kind):
             raise EngineError(ErrorClass.CONNECT, "the launcher of the command has not started yet")
 
     @override
-    async def renew(self) -> None:
-        """Nothing expires."""
-
-    @override
     @contextlib.asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
         try:

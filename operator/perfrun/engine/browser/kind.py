@@ -1,8 +1,7 @@
 """Targets that are pages in a browser."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 from playwright.async_api import BrowserContext
@@ -49,15 +48,6 @@ class BrowserKind(Kind):
         _, writer = await self._ways.connect(endpoint)
         writer.close()
         await self._speaker.chromium.started()
-
-    @override
-    async def renew(self) -> None:
-        """Nothing expires."""
-
-    @override
-    @contextlib.asynccontextmanager
-    async def kept_fresh(self) -> AsyncIterator[None]:
-        yield
 
     @override
     async def close(self) -> None:

@@ -46,10 +46,6 @@ class ExtensionKind(Kind):
         (await self._speaker.open()).abandon()
 
     @override
-    async def renew(self) -> None:
-        """Everything that a connection needs is obtained when it is opened."""
-
-    @override
     @contextlib.asynccontextmanager
     async def kept_fresh(self) -> AsyncIterator[None]:
         try:

@@ -5,7 +5,7 @@ kind among others.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from perfrun.engine.compiled import CompiledScenario
@@ -94,9 +94,11 @@ class Kind(Protocol):
 
     async def renew(self) -> None:
         """Make sure that the credentials for the target are fresh. Raises EngineError."""
+        return  # most kinds have none that expire
 
     def kept_fresh(self) -> AbstractAsyncContextManager[None]:
-        """Keep them fresh until cancelled."""
+        """Keep them fresh until the context ends."""
+        return nullcontext()
 
     async def close(self) -> None:
         """Release everything that outlives a load; no calls follow."""

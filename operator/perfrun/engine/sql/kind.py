@@ -1,8 +1,6 @@
 """Targets that are databases."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 
 from typing_extensions import override
 
@@ -46,15 +44,6 @@ class SqlKind(Kind):
     async def check(self) -> None:
         """Check name, connection and login, without a statement."""
         (await self._speaker.open()).abandon()
-
-    @override
-    async def renew(self) -> None:
-        """The login of a connection lasts as long as the connection."""
-
-    @override
-    @contextlib.asynccontextmanager
-    async def kept_fresh(self) -> AsyncIterator[None]:
-        yield
 
     @override
     async def close(self) -> None:
