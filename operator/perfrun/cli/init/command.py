@@ -1,5 +1,6 @@
 """``perfrun init``: read a source, make a draft, write it, and read it back."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output, print_line
 from perfrun.local.files.manifests import MAX_FILE, parse_manifests
 from perfrun.local.files.strictyaml import load_documents
+from perfrun.logic.accept.examine import MAX_SPEC_BYTES
 
 _STDOUT = "-"
 
@@ -49,8 +51,12 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
         return Exit.USAGE
     shown = one_line(wish.output, 80) if wish.output != _STDOUT else "FILE"
     text = write_drafts(drafts, shown)
-    if len(text.encode()) > MAX_FILE:
-        print_line(err, f"the test is larger than {MAX_FILE // 1024} KiB: use a smaller source")
+    if too_large(drafts, text):
+        print_line(
+            err,
+            f"the test is larger than {MAX_SPEC_BYTES // 1024} KiB (the file than "
+            f"{MAX_FILE // 1024} KiB): use a smaller source, with fewer requests or shorter bodies",
+        )
         return Exit.USAGE
     if (wrong := unlike(drafts, text)) is not None:
         print_line(
@@ -97,6 +103,12 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
         top=wish.top,
     )
     return drafts_of(wish.files, wanted, starter_draft(name=wish.name, url=wish.url))
+
+
+def too_large(drafts: Sequence[Draft], text: str) -> bool:
+    """Whether a file, or a spec in it, has more bytes than an API server takes."""
+    specs = (json.dumps(manifest(one)["spec"], ensure_ascii=False) for one in drafts)
+    return len(text.encode()) > MAX_FILE or any(len(one.encode()) > MAX_SPEC_BYTES for one in specs)
 
 
 def unlike(drafts: Sequence[Draft], text: str) -> str | None:

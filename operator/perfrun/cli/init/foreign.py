@@ -16,6 +16,7 @@ from perfrun.cli.init.draft import DEFAULT_URL, NotCarried
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import FEED, SecretFeed, secret_name, secret_value
 from perfrun.cli.init.texts import (
+    HEADER_NAME,
     Part,
     VaryingText,
     clean,
@@ -223,9 +224,13 @@ def text_of_parts(values: ForeignValues, name: str, parts: list[Part]) -> str:
     return text_template(values.hidden(name, parts))
 
 
-def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json:
-    """A header of a step."""
-    return {"name": name, "value": header_value(text_of_parts(values, name, parts))}
+def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json | None:
+    """A header of a step; None where no step can have it."""
+    value = text_of_parts(values, name, parts)
+    allowed = HEADER_NAME.match(name) and name.lower() not in SENT_ANYWAY
+    if not allowed or len(value) > MAX_VALUE_LENGTH:
+        return None
+    return {"name": name, "value": header_value(value)}
 
 
 def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:

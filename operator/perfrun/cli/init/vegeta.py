@@ -21,7 +21,6 @@ from perfrun.cli.init.draft import (
 )
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
-    SENT_ANYWAY,
     ForeignValues,
     SentBody,
     header_of,
@@ -31,7 +30,6 @@ from perfrun.cli.init.foreign import (
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import (
-    HEADER_NAME,
     Part,
     UniqueNames,
     counted,
@@ -226,10 +224,10 @@ def _step(
     parts = urlsplit(one.url)
     headers: dict[str, Json] = {}
     for name, value in one.headers:
-        if not HEADER_NAME.match(name) or name.lower() in SENT_ANYWAY:
-            not_carried.add(f"header {one_line(name, 60)}", one.line)
+        if header := header_of(foreign, name, [value]):
+            headers[name.lower()] = header
         else:
-            headers[name.lower()] = header_of(foreign, name, [value])
+            not_carried.add(f"header {one_line(name, 60)}", one.line)
     if "@" in parts.netloc:
         made = foreign.secret("basic_credentials", parts.netloc.rpartition("@")[0])
         credentials = {"name": "Authorization", "value": f"Basic {made.template()}"}

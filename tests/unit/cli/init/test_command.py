@@ -1,6 +1,7 @@
 """``perfrun init`` as a command: options, files, and what it says."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from perfrun.cli.init.write import write_drafts
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output
 from perfrun.local.files.manifests import parse_manifests, read_manifests
-from tests.unit.cli.init.given import DATA, document, get, openapi, quiet
+from tests.unit.cli.init.given import DATA, document, get, openapi, postman_item, quiet
 from tests.unit.cli.init.logs.test_access_log import draft as log_draft
 from tests.unit.cli.init.logs.test_access_log import line
 
@@ -136,3 +137,29 @@ def test_a_source_that_cannot_be_read_is_told_with_line_and_column(
     file.write_text(text)
     code, _, told = made(files=[str(file)])
     assert (code, told) == (Exit.USAGE, f"{file}:{said}\n")
+
+
+def test_a_test_that_no_cluster_takes_is_not_written(tmp_path: Path):
+    body = {"mode": "raw", "raw": "x" * 60_000}
+    items = [postman_item(f"r{number}", method="POST", body=body) for number in range(5)]
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"info": {}, "item": items}))
+    code, text, said = made(files=[str(file)], writes=True)
+    assert (code, text) == (Exit.USAGE, "")
+    assert "the test is larger than 256 KiB (the file than 1024 KiB): use a smaller source" in said
+
+
+def test_load_and_objectives_of_other_files_amend_a_test(tmp_path: Path):
+    objectives = tmp_path / "slo.yaml"
+    objectives.write_text(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: a}\nspec:\n"
+        "  indicator: {spec: {ratioMetric: {good: {query: http_requests}}}}\n"
+        "  objectives: [{target: 0.99}]\n"
+    )
+    for files in ([PETS, str(objectives)], [str(objectives), PETS], [str(objectives)]):
+        code, text, said = made(files=files)
+        assert (code, said) == (Exit.OK, "")
+        (manifest,) = parse_manifests("f", text.encode())
+        (slo,) = manifest.test.spec.slos
+        assert (slo.metric, slo.min) == ("successRate", "99%")
+        assert manifest.test.metadata.name == ("pet-shop" if PETS in files else "first-test")

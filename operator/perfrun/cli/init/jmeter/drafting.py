@@ -30,6 +30,7 @@ from perfrun.cli.init.secrets import fill_note, secret_ref
 from perfrun.cli.init.texts import counted, one_line, slug
 
 _MAX_MS = 600_000
+_MAX_AROUND = 20
 
 
 def jmeter_draft(data: bytes, source: str, *, name: str, url: str) -> Draft:
@@ -183,7 +184,9 @@ class _Drafting:
                 if threads is None or threads.users * max(threads.loops, 1) != 1:
                     what = f"{one.group.element.shown}: its steps are run once"
                     self._not_carried.add(what, one.group.element.line)
-        return tuple(made[:20])
+        for step in made[_MAX_AROUND:]:
+            self._not_carried.add(f"{place}: more than {_MAX_AROUND} steps, from {step.name}")
+        return tuple(made[:_MAX_AROUND])
 
     def _scenarios(
         self, groups: Sequence[_Group], steps: JmeterSteps

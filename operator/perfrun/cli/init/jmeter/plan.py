@@ -4,6 +4,7 @@ In a JMX file an element is followed by a hashTree with the elements below it. A
 timer, an assertion or an extractor applies to all samplers below the element that it is below.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -53,7 +54,10 @@ _SCOPED = {
 }
 _GLOBAL = frozenset({"Arguments", "CookieManager", "AuthManager"})
 _LISTENERS = ("ResultCollector", "Summariser", "BackendListener", "ResultSaver", "DebugSampler")
-_MAX_LOOPS = 10
+_MAX_REPEATED = 10
+"""How often a loop is written out, with those that it is in."""
+_MAX_SCOPED = 100
+"""Elements of a kind that apply to one sampler."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +164,8 @@ class JmeterPlan:
         """The line that says that thread groups run one after another; 0: they do not."""
         self._not_carried = not_carried
         self._group: ThreadGroup | None = None
+        self._repeated = 1
+        """How often loops repeat what is read now."""
         for tree in root.below("hashTree"):
             self._level(tree, JmeterScope())
 
@@ -174,10 +180,14 @@ class JmeterPlan:
         kind = element.kind
         if _is_defaults(element):
             return replace(scope, defaults=(*scope.defaults, element))
-        if kind == "CSVDataSet" and all(element.node is not one.node for one in self.data):
+        if kind == "CSVDataSet":
             self.data.append(element)
         if kind in _SCOPED:
             known = getattr(scope, _SCOPED[kind])
+            if len(known) == _MAX_SCOPED:
+                what = f"{kind}: more than {_MAX_SCOPED} apply to a sampler"
+                self._not_carried.add(what, element.line)
+                return scope
             return replace(scope, **{_SCOPED[kind]: (*known, element)})
         if kind in _GLOBAL:
             self.settings.append(element)
@@ -221,16 +231,20 @@ class JmeterPlan:
         self._group.samplers.append(JmeterSampler(element, scope))
 
     def _controller(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
-        loops = element.text("LoopController.loops").strip()
-        times = int(loops[:3]) if element.kind == "LoopController" and loops.isdecimal() else 1
-        if element.kind == "LoopController" and (not loops.isdecimal() or times > _MAX_LOOPS):
-            what = f"{element.shown}: its {one_line(loops, 30)} repetitions: there is one"
-            self._not_carried.add(what, element.line)
-            times = 1
+        times = 1
+        if element.kind == "LoopController":
+            loops = element.text("LoopController.loops").strip()
+            times = int(loops) if re.fullmatch("[0-9]{1,3}", loops) else 0
+            if not 0 < times * self._repeated <= _MAX_REPEATED:
+                what = f"{element.shown}: its {one_line(loops, 30)} repetitions: there is one"
+                self._not_carried.add(what, element.line)
+                times = 1
         if lost := _LOST.get(element.kind):
             self._not_carried.add(f"{element.shown}: {lost}", element.line)
+        self._repeated *= times
         for _ in range(times):
             self._level(below, scope)
+        self._repeated //= times
 
     def _left_out(self, element: JmeterElement, below: XmlElement) -> None:
         if element.kind.endswith(_LISTENERS):

@@ -9,7 +9,6 @@ from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
-    SENT_ANYWAY,
     ForeignValues,
     SentBody,
     header_of,
@@ -22,7 +21,6 @@ from perfrun.cli.init.jmeter.responses import ResponseReader
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.openapi.bodies import FORM, FormField, multipart
 from perfrun.cli.init.texts import (
-    HEADER_NAME,
     Part,
     UniqueNames,
     encoded_value,
@@ -208,11 +206,11 @@ class JmeterSteps:
                 name = self._values.static(header.text("Header.name")).strip()
                 if not name:
                     continue
-                if not HEADER_NAME.match(name) or name.lower() in SENT_ANYWAY:
-                    self._not_carried.add(f"header {one_line(name, 60)}", header.line)
-                    continue
                 value = self._values.split(header.text("Header.value"))
-                found[name.lower()] = header_of(self._foreign, name, value)
+                if made := header_of(self._foreign, name, value):
+                    found[name.lower()] = made
+                else:
+                    self._not_carried.add(f"header {one_line(name, 60)}", header.line)
         return found
 
     def _arguments(self, sampler: JmeterSampler) -> Iterator[JmeterElement]:

@@ -12,6 +12,8 @@ from perfrun.cli.init.texts import Part, VaryingText, one_line
 
 _MAX_DEPTH = 5
 _MAX_LENGTH = 64 * 1024
+_MAX_REPLACED = 20_000
+"""Characters of all values that are put into one text, and of those that are put into them."""
 _FUNCTION = re.compile(r"__(\w+)(?:\((.*)\))?\Z", re.DOTALL)
 _ISO = re.compile(r"yyyy-MM-dd'T'HH:mm:ss\.SSS('Z'|X+)\Z")
 _PROPERTY = frozenset({"P", "property"})
@@ -49,6 +51,7 @@ class JmeterValues:
         """Of the data sets that apply now: ``feed.column`` by the name of the variable."""
         self.other_feed = ""
         """A data set whose file names its variables."""
+        self._left = 0
         self.line = 0
         """Of the element that is read now."""
 
@@ -67,7 +70,8 @@ class JmeterValues:
 
     def static(self, text: str) -> str:
         """The text with what has a value in the plan; the rest stays."""
-        return "".join(self._static(one, 0) for one in _pieces(text))
+        self._left = _MAX_REPLACED
+        return "".join(self._static(one, 0) for one in _pieces(text[:_MAX_LENGTH]))
 
     def number(self, text: str) -> int | None:
         """The whole number that a text is, with the values of the plan."""
@@ -76,15 +80,19 @@ class JmeterValues:
 
     def split(self, text: str) -> list[Part]:
         """A text as literals and values."""
+        self._left = _MAX_REPLACED
         return self._split(text, 0)
 
     def _static(self, piece: "_Piece", depth: int) -> str:
-        if not piece.is_hole or depth == _MAX_DEPTH:
+        if not piece.is_hole:
             return piece.text
+        if depth == _MAX_DEPTH or self._left < 0:
+            return f"${{{piece.text}}}"
         name, given = _called(piece.text)
         value = self._known.get(name) if given is None else _default(name, given)
         if value is None or name in self._extracted:
             return f"${{{piece.text}}}"
+        self._left -= 20 + len(value)
         return "".join(self._static(one, depth + 1) for one in _pieces(value))[:_MAX_LENGTH]
 
     def _split(self, text: str, depth: int) -> list[Part]:
@@ -106,7 +114,8 @@ class JmeterValues:
             return [VaryingText(f"{self.other_feed}.{name}")]
         if text is None:
             return [self._foreign.unknown(name)]
-        if "${" in text and depth < _MAX_DEPTH:
+        self._left -= 20 + len(text)
+        if "${" in text and depth < _MAX_DEPTH and self._left > 0:
             return self._split(text, depth + 1)
         return [self._foreign.known(name, text)]
 

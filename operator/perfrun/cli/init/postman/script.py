@@ -7,6 +7,7 @@ stands inside of them: what happens only sometimes is not taken for what happens
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from perfrun.api import Json
@@ -53,8 +54,9 @@ class ScriptEffects:
     """Conditions of what is carried over, which are not."""
 
 
+@lru_cache(maxsize=256)
 def effects_of(script: str) -> ScriptEffects:
-    """What a script does."""
+    """What a script does; the same object for the same script."""
     if len(script) > _MAX_LENGTH:
         return ScriptEffects(unknown=["a script of more than 64 KiB"])
     return _Reader(script).effects

@@ -9,7 +9,6 @@ from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_PATH_LENGTH, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
-    SENT_ANYWAY,
     ForeignValues,
     SentBody,
     header_of,
@@ -140,12 +139,10 @@ class PostmanSteps:
             name, value = text_of(node.get("key")).strip(), text_of(node.get("value"))
             if not name or not is_enabled(node):
                 continue
-            if not HEADER_NAME.match(name) or name.lower() in SENT_ANYWAY:
+            if header := header_of(self._foreign, name, self._values.split(value)):
+                found.setdefault(name.lower(), header)
+            else:
                 self._not_carried.add(f"header {one_line(name, 60)} of {shown}", one.line)
-                continue
-            found.setdefault(
-                name.lower(), header_of(self._foreign, name, self._values.split(value))
-            )
         return list(found.values())
 
     def _with_auth(

@@ -9,6 +9,8 @@ from perfrun.cli.init.texts import Part, VaryingText, one_line
 
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}")
 _MAX_DEPTH = 5
+_MAX_REPLACED = 20_000
+"""Characters of all values that are put into one text, and of those that are put into them."""
 _DYNAMIC = {
     "guid": "uuid()",
     "randomUUID": "uuid()",
@@ -35,6 +37,7 @@ class PostmanValues:
         self._not_carried = not_carried
         self._extracted: dict[str, str] = {}
         self._fresh: dict[str, VaryingText] = {}
+        self._left = 0
         self.line = 0
         """Of the request that is read now."""
 
@@ -69,6 +72,7 @@ class PostmanValues:
 
     def split(self, text: str) -> list[Part]:
         """A text as literals and values."""
+        self._left = _MAX_REPLACED
         return self._split(text, 0)
 
     def _split(self, text: str, depth: int) -> list[Part]:
@@ -95,6 +99,7 @@ class PostmanValues:
         text = self._known.get(name)
         if text is None:
             return [self._values.unknown(name)]
-        if _HOLE.search(text) and depth < _MAX_DEPTH:
+        self._left -= 20 + len(text)
+        if _HOLE.search(text) and depth < _MAX_DEPTH and self._left > 0:
             return self._split(text, depth + 1)
         return [self._values.known(name, text)]

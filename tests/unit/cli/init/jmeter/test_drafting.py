@@ -1,5 +1,7 @@
 """Drafts of JMeter test plans: each construct, and what is not carried over."""
 
+import time
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -610,3 +612,29 @@ def test_any_tree_is_a_draft_or_a_sentence(trees):
     except SourceError:
         return
     read_back(draft)
+
+
+def test_variables_and_loops_that_multiply_are_bounded():
+    names = "abcdef"
+    pairs = pairwise(names)
+    variables = {one: f"${{{other}}}" * 500 for one, other in pairs}
+    loop = jmx_sampler(path="/x")
+    for _ in range(20):
+        loop = jmx_element("LoopController", "l", loop, LoopController__loops="10")
+    managers = "".join(jmx_element("HeaderManager", f"h{number}") for number in range(2000))
+    started = time.process_time()
+    found = notes(jmx_group(managers, jmx_sampler(path="/${a}"), loop), variables=variables)
+    assert time.process_time() - started < 20
+    assert any("its 10 repetitions: there is one" in one for one in found)
+    assert any("more than 100 apply to a sampler" in one for one in found)
+    assert any("its path is too long" in one for one in found)
+
+
+def test_steps_of_a_set_up_are_bounded_and_named():
+    once: dict[str, Any] = {"num_threads": 1, "loops": "1"}
+    many = [jmx_sampler(f"s{number}") for number in range(22)]
+    found = notes(jmx_group(*many, kind="SetupThreadGroup", **once), jmx_group(jmx_sampler()))
+    assert found == [
+        "Not carried over: setup: more than 20 steps, from s20",
+        "Not carried over: setup: more than 20 steps, from s21",
+    ]
