@@ -28,7 +28,7 @@ def perfrun(shop: Shop, *arguments: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
 
