@@ -20,6 +20,7 @@ from perfrun.measure.wire import (
     MAX_RATE,
     MAX_STATUS_CODES,
     MAX_TOTAL,
+    OTHER_ERRORS,
     TIMEOUT,
     Count,
     ErrorName,
@@ -31,7 +32,6 @@ from perfrun.measure.wire import (
     Wire,
     WireHistogram,
     class_among,
-    code_among,
     law,
 )
 from perfrun.measure.wire import ConservationError as ConservationError
@@ -374,8 +374,10 @@ def add_errors(into: dict[str, int], other: dict[str, int]) -> None:
 
 def add_status_codes(into: dict[str, int], other: Mapping[str, int]) -> None:
     """Add answers by status code; codes beyond :data:`MAX_STATUS_CODES` become one."""
-    for code, count in sorted(other.items(), key=lambda item: -item[1]):
-        add_counts(into, {code_among(into, code): count})
+    add_counts(into, dict(other))
+    codes = sorted(into.keys() - {OTHER_ERRORS}, key=lambda code: (into[code], code))
+    for code in codes[: max(0, len(codes) - MAX_STATUS_CODES)]:  # the rarest
+        add_counts(into, {OTHER_ERRORS: into.pop(code)})
 
 
 def _sum(name: str, value: int, most: int) -> int:

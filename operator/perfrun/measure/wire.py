@@ -88,11 +88,6 @@ def class_among(known: Collection[str], name: str) -> str:
     return OTHER_ERRORS
 
 
-def code_among(known: Collection[str], code: str) -> str:
-    """The key under which an answer is counted, given the status codes that are ``known``."""
-    return code if code in known or len(known) < MAX_STATUS_CODES else OTHER_ERRORS
-
-
 def unzip(packed: bytes, most: int) -> bytes:
     """The decompressed bytes, at most ``most``. Raises ValueError for anything else."""
     try:

@@ -17,3 +17,11 @@ MAX_READ = 64 * 1024
 def foreign(text: str, most: int = MAX_SENTENCE) -> str:
     """One printable line of at most ``most`` characters, without the value of any secret."""
     return printable(SECRETS.hide(text[:MAX_READ]), most)
+
+
+def beginning(text: str, most: int) -> str:
+    """The beginning of a text, without the value of any secret; ``most`` characters may be shown.
+
+    A text that is cut first may end within a secret, and the rest of one is not recognised.
+    """
+    return SECRETS.hide(text[: most + SECRETS.longest])

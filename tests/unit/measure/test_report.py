@@ -276,10 +276,18 @@ def test_status_codes_beyond_the_limit_become_one() -> None:
     theirs = {"500": 1, "501": 7, "502": 2, "Other": 4}
     whole.add(coded(theirs, {"500": "GET /a: theirs", "501": "GET /b: theirs"}))
     assert len(whole.status_codes) == 21
-    assert (whole.status_codes["501"], whole.status_codes["Other"]) == (7, 7)
-    assert whole.examples == {"501": "GET /b: theirs"}
+    assert (whole.status_codes["501"], whole.status_codes["Other"]) == (7, 6)
+    assert {"400", "401"}.isdisjoint(whole.status_codes)
+    assert whole.examples == {"500": "GET /a: theirs", "501": "GET /b: theirs"}
     whole.check()
     assert WorkerReport.unpack(report([whole]).pack()).window.steps[0] == whole
+
+
+def test_of_the_status_codes_of_all_workers_the_rarest_become_one() -> None:
+    whole = coded({str(code): 1 for code in range(400, 420)})
+    whole.add(coded({"500": 9000}, {"500": "GET /a: theirs"}))
+    assert (whole.status_codes["500"], whole.status_codes["Other"]) == (9000, 1)
+    assert whole.examples == {"500": "GET /a: theirs"}
 
 
 def test_more_answers_than_attempts_are_refused() -> None:

@@ -53,7 +53,7 @@ class ExtensionStep:
             said = too_large(self._expectation.size_limit, received)
             return Done(ErrorClass.SIZE, received, passed, failed, said)
         answer = Answer(reply.body)
-        judged = self._expectation.judge(_FINE, answer)
+        judged = self._expectation.judge(_FINE, answer, values)
         passed, failed = passed + judged.passed, failed + judged.failed
         if judged.error is None and (missing := self._extract(_NoHead(), answer, values)):
             return Done(ErrorClass.DATA, received, passed, failed, missing)

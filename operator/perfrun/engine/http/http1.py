@@ -160,7 +160,10 @@ class Connection(asyncio.Protocol):
         if exc is None and self._ends_with_connection():
             self.status = self._parser.get_status_code()
             self.keep_alive = False
-            exchange.responded(self, monotonic_ns())
+            if self.status < 200:  # as in HTTP/1.1 099, which the parser reads
+                exchange.broken(ErrorClass.PROTOCOL, "no final status")
+            else:
+                exchange.responded(self, monotonic_ns())
         elif self.status and not self.first_byte:  # it has answered before
             exchange.unanswered(lost_by(exc))
         elif self.first_byte and self._odd is not None:

@@ -302,7 +302,7 @@ class Iteration:
             if self._carrier.compression:
                 body = unpacked(body, connection, step.read_plan.size_limit)
         answer = Answer(body)
-        judged = step.expectation.judge(connection.status, answer)
+        judged = step.expectation.judge(connection.status, answer, self.values)
         self._tally.checks_passed += judged.passed
         self._tally.checks_failed += judged.failed
         if judged.error is None and (missing := step.extract(connection, answer, self.values)):

@@ -15,10 +15,9 @@ from perfrun.engine.errors import DataError
 from perfrun.engine.http.pool import Origin
 from perfrun.engine.http.protocols import Encode, version_of
 from perfrun.engine.response.content import ACCEPTED
-from perfrun.engine.response.expect import Expectation
+from perfrun.engine.response.expect import Expectation, without
 from perfrun.engine.response.extract import Extractor
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
-from perfrun.launcher.hiding import MIN_PART, Hider
 from perfrun.measure.plan import RunPlan
 from perfrun.reach.values import Values, value_of
 
@@ -147,14 +146,9 @@ class Builder:
 
 
 def shown(request: bytes, values: Extracted) -> str:
-    """Method and path of a request, for people; what its iteration has extracted is hidden, because
-    it may be a token."""
-    hider = Hider()
-    for value in values.values():
-        if len(value) >= MIN_PART:
-            hider.learn(value)
-    line = request.partition(b" HTTP/1.1\r\n")[0][:MAX_SHOWN]
-    return hider.hide(line.decode("utf-8", "replace"))
+    """Method and path of a request, for people, without what its iteration has extracted."""
+    line = request.partition(b" HTTP/1.1\r\n")[0].decode("utf-8", "replace")
+    return without(line, values)[:MAX_SHOWN]
 
 
 def origin_of(url: str) -> Origin:

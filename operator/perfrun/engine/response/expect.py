@@ -1,14 +1,17 @@
 """The expectations of a response, compiled once."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
+from urllib.parse import quote, quote_plus
 
 from perfrun.api.sentence import cut
 from perfrun.api.test.scenario import Expect
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.response.extract import Answer, NotJsonError, finder
+from perfrun.launcher.hiding import HIDDEN, MIN_PART
 from perfrun.logic.plan.json_path import equal
+from perfrun.reach.foreign import beginning
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body that are kept for checks if ``maxBytes`` sets no limit."""
@@ -16,6 +19,7 @@ MAX_BODY = 16 * 1024 * 1024
 
 MAX_VALUE = 60
 """Characters of a JSON value that are shown."""
+NOTHING: Mapping[str, str] = {}
 
 
 class CheckResult(NamedTuple):
@@ -55,8 +59,13 @@ class Expectation:
         """Whether the test lists this status."""
         return status in self._status
 
-    def judge(self, status: int, answer: Answer) -> CheckResult:
-        """Judge a final response. Every status list and every JSON path is one check."""
+    def judge(
+        self, status: int, answer: Answer, extracted: Mapping[str, str] = NOTHING
+    ) -> CheckResult:
+        """Judge a final response. Every status list and every JSON path is one check.
+
+        ``extracted``: what the iteration has extracted so far; messages do not show it.
+        """
         passed = failed = 0
         if self._status:
             if status not in self._status:
@@ -74,7 +83,7 @@ class Expectation:
         missed = [
             said
             for path, find, expected in self._paths
-            if (said := _difference(path, find(document), expected))
+            if (said := _difference(path, find(document), expected, extracted))
         ]
         passed += len(self._paths) - len(missed)
         if not missed:
@@ -98,14 +107,35 @@ def too_large(limit: int, size: int | None = None) -> str:
     return f"expected a body of at most {limit} bytes, got {got}: see expect.maxBytes"
 
 
-def _difference(path: str, found: list[object], expected: object) -> str:
+def without(text: str, extracted: Mapping[str, str]) -> str:
+    """The text without what an iteration has extracted, plain or URL-encoded: it may be a token."""
+    for value in sorted(extracted.values(), key=len, reverse=True):
+        if MIN_PART <= len(value) <= len(text):
+            valid = value.encode("utf-8", "replace").decode()  # JSON may have half a character
+            for spelled in (value, quote(valid), quote(valid, safe=""), quote_plus(valid)):
+                text = text.replace(spelled, HIDDEN)
+    return text
+
+
+def _difference(
+    path: str, found: list[object], expected: object, extracted: Mapping[str, str]
+) -> str:
     """What is not as expected in the values that a path has found; empty: nothing."""
     if not found:
         return f"expected {path} to be {_shown(expected)}, but the body has no such value"
     for value in found:
         if not equal(value, expected):
-            return f"expected {path} to be {_shown(expected)}, got {_shown(value)}"
+            return f"expected {path} to be {_shown(expected)}, got {_received(value, extracted)}"
     return ""
+
+
+def _received(value: object, extracted: Mapping[str, str]) -> str:
+    """A value of a response, without secrets. They are hidden before it is cut, because nobody
+    would recognise the beginning of one."""
+    if isinstance(value, str):
+        longest = max(map(len, extracted.values()), default=0)
+        value = without(beginning(value, MAX_VALUE + longest), extracted)
+    return _shown(value)
 
 
 def _shown(value: object) -> str:

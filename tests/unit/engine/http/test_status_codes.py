@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import json
 
 import pytest
 
+from perfrun.api.quantities import NS_PER_S
 from perfrun.launcher.hiding import Hider
 from perfrun.measure.wire import MAX_STATUS_CODES
 from perfrun.reach import foreign
@@ -79,6 +81,63 @@ async def test_neither_a_secret_nor_what_was_extracted_is_in_an_example(
     assert got.examples == {
         "403": "GET /use/***?key=***&of=eu: expected status 2xx or 3xx, got 403"
     }
+
+
+@pytest.mark.parametrize(
+    "note", ["session {} expired", "{}", "a b {}", "of {} " + "and more " * 20]
+)
+@pytest.mark.parametrize("length", [8, 55, 70, 300])
+async def test_neither_is_in_what_a_failed_check_has_received(
+    run: Run, monkeypatch: pytest.MonkeyPatch, note: str, length: int
+) -> None:
+    secret, extracted = ("s" * 3 + "ecret" * 60)[:length], ("t" * 3 + "oken" * 80)[:length]
+    known = Hider()
+    known.learn(secret)
+    monkeypatch.setattr(foreign, "SECRETS", known)
+    make = {**step("/new", "make"), "extract": {"token": {"json": "$.token"}}}
+    bodies = {"a": note.format(secret), "b": note.format(extracted)}
+    for name, text in bodies.items():
+        use = step("/use", "use", expect={"json": {f"$.{name}": "fine"}})
+        async with running(
+            new=answer(200, json.dumps({"token": extracted}).encode()),
+            use=answer(200, json.dumps({name: text}).encode()),
+        ) as server:
+            report = await run(plan(server.url, burst(1), make, use))
+        said = report.window.steps[1].said["Check"]
+        assert "***" in said, said
+        assert secret[:8] not in said
+        assert extracted[:8] not in said
+        assert said in report.window.steps[1].examples["200"]
+
+
+async def test_an_extracted_value_that_is_no_text_hides_nothing_and_harms_nothing(run: Run) -> None:
+    make = {**step("/new", "make"), "extract": {"token": {"json": "$.token"}}}
+    async with running(new=answer(200, b'{"token": "a\\ud800bcd"}'), use=answer(500)) as server:
+        report = await run(plan(server.url, burst(1), make, step("/use", "use")))
+    assert report.window.steps[1].examples == {
+        "500": "GET /use: expected status 2xx or 3xx, got 500"
+    }
+
+
+async def test_large_extracted_values_cost_an_example_nothing(run: Run) -> None:
+    token = "\n".join(f"{number}-{'x' * 30}" for number in range(250))
+    make = {**step("/new", "make"), "extract": {"token": {"json": "$.token"}}}
+    async with running(
+        new=answer(200, json.dumps({"token": token}).encode()), use=answer(500)
+    ) as server:
+        report = await run(plan(server.url, burst(1), make, step("/use", "use")))
+    assert list(report.window.steps[1].examples) == ["500"]
+    assert report.generator.longest_stall < NS_PER_S // 4
+
+
+@pytest.mark.parametrize("status", ["099", "000", "100"])
+async def test_an_answer_without_a_final_status_is_none(run: Run, status: str) -> None:
+    text = f"HTTP/1.1 {status} X\r\n\r\n".encode()
+    async with running(x=raw(text, close=True)) as server:
+        report = await run(plan(server.url, burst(2), step("/x")))
+    (got,) = report.window.steps
+    assert (got.sent, got.failed, got.status_codes) == (2, 2, {})
+    assert set(got.errors) <= {"Protocol", "Reset"}
 
 
 @pytest.mark.parametrize(
