@@ -185,7 +185,7 @@ def test_several_documents_are_run_in_turn_and_the_worst_counts(cli: Cli, target
         "✘ FAIL  shop/a",
         "✔ PASS  shop/b",
     ]
-    assert "a.yaml:8:1: skipped: Service (v1)" in err
+    assert "a.yaml:9:1: skipped: Service (v1)" in err
     assert [path for path, _ in target.seen] == ["/bad"] * 10 + ["/good"] * 10
     runs = json.loads((cli.folder / "o.json").read_text())
     assert (runs["apiVersion"], runs["kind"]) == ("v1", "List")
