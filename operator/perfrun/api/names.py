@@ -34,7 +34,7 @@ URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
 Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
 
 # The part of a URL that says where a server is.
-ORIGIN_PATTERN = r"^https?://[^/@?#\s\\]+/?$"
+ORIGIN_PATTERN = r"^https?://[^/@?#%\s\\]+/?$"
 Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN, max_length=300)]
 
 # As Kubernetes has them.
@@ -43,7 +43,7 @@ LABEL_VALUE_PATTERN = r"^([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?$"
 LabelKey = Annotated[str, Field(pattern=LABEL_KEY_PATTERN, min_length=1, max_length=128)]
 LabelValue = Annotated[str, Field(pattern=LABEL_VALUE_PATTERN, max_length=63)]
 
-# Of hosts that runs may be sent to: a * stands for any characters but a dot.
+# Of hosts that runs may be sent to: a * stands for any characters but a dot or a colon.
 HOST_GLOB_PATTERN = r"^[A-Za-z0-9*:_-]([A-Za-z0-9*._:-]*[A-Za-z0-9*_:-])?$"
 HostGlob = Annotated[str, Field(pattern=HOST_GLOB_PATTERN, min_length=1, max_length=253)]
 

@@ -37,7 +37,8 @@ NOTATIONS = {
     ADDRESS_PATTERN: "write a host and a port, as in chat:8765",
     PART_NAME: "use letters, digits, '-', '_' and '.', and begin and end with a letter or digit",
     HOST_PATTERN: "write a host name, *.example.com, *.$(namespace).svc or an address",
-    HOST_GLOB_PATTERN: "write a host name or an address; * stands for any characters but a dot",
+    HOST_GLOB_PATTERN: "write a host name or an address; * stands for any characters but a dot "
+    "or a colon",
     ORIGIN_PATTERN: "write scheme, host and port only, as in http://shop-2:8000",
     LABEL_KEY_PATTERN: "write the key of a label, as in pull-request or example.com/team",
     LABEL_VALUE_PATTERN: (

@@ -100,8 +100,8 @@ class Overridable(ApiModel):
     hosts: Annotated[list[HostGlob], Field(max_length=64), Unique()] = Field(
         default=[],
         description="Hosts of other targets that may be sent what the test takes from Secrets, and "
-        "tokens. `*` stands for any characters but a dot; a name without a dot is a Service in the "
-        "namespace of the test. Example: [shop-pr-*].",
+        "tokens. `*` stands for any characters but a dot or a colon; a name without a dot is a "
+        "Service in the namespace of the test. Example: [shop-pr-*].",
     )
 
 

@@ -7,6 +7,7 @@ test has it.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -16,7 +17,9 @@ from pydantic.alias_generators import to_camel
 
 from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
-from perfrun.api.sentence import cut
+from perfrun.api.sentence import cut, printable
+from perfrun.api.template import parse, references
+from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.api.test.load import ClosedStage, Load, OpenStage
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.target import Target, Url
@@ -30,6 +33,8 @@ _FIELD = "spec.overrides"
 _LOAD = f"{_FIELD}.load"
 _URL: TypeAdapter[str] = TypeAdapter(Url)
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_HOST_IN = re.compile(r"(?:https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
 _MAX_VALUE = 60
 """Characters of a value in the line about overrides."""
 
@@ -148,20 +153,88 @@ def sent_elsewhere(before: PerfTestSpec, after: PerfTestSpec, namespace: str) ->
 
     Whoever may create runs of a test could read them that way.
     """
-    origin = _origin(after.target)
-    if origin is None or origin == _origin(before.target):
-        return
-    host = origin[1]
-    allowed = before.overridable.hosts if before.overridable is not None else []
-    if any(_covers(pattern, host, namespace) for pattern in allowed):
-        return
     sent = " and ".join(_sent(after))
-    if sent:
-        yield Problem(
-            f"{_FIELD}.url",
-            f"this run would send {sent} to {host}, which is not the target of the test: if it may "
-            "have that, add the host to spec.overridable.hosts of the PerfTest",
-        )
+    if not sent:
+        return
+    allowed = before.overridable.hosts if before.overridable is not None else []
+    for field, host in dict.fromkeys(_named(before, after)):
+        if not any(_covers(pattern, host, namespace) for pattern in allowed):
+            yield Problem(
+                field,
+                f"this run would send {sent} to {printable(host, _MAX_VALUE)}, which is not the "
+                "target of the test: if it may have that, add the host to spec.overridable.hosts "
+                "of the PerfTest",
+            )
+
+
+def _named(before: PerfTestSpec, after: PerfTestSpec) -> Iterator[tuple[str, str]]:
+    """The fields of the overrides that name another host, and the host."""
+    old, new = _origin(before.target), _origin(after.target)
+    if new is not None and new != old:
+        yield f"{_FIELD}.url", new[1]
+    changed = {
+        name for name, value in after.variables.items() if before.variables.get(name) != value
+    }
+    if after.target.benchmark is not None:
+        # Its command may do anything with what it is told.
+        for text in _texts_of(after.target.benchmark):
+            for name in sorted(changed & _references(text)):
+                yield _of_variable(name), _host_in(after.variables[name])
+    for text in _host_headers(after):
+        if names := sorted(_variables_in(text, after) & changed):
+            host = _host_in(_filled(text, after.variables))
+            if old is None or host != old[1]:
+                yield _of_variable(names[0]), host
+
+
+def _of_variable(name: str) -> str:
+    return field_path(["spec", "overrides", "variables", name])
+
+
+def _texts_of(target: BenchmarkTarget) -> Iterator[str]:
+    yield from target.command
+    yield from (one.value for one in target.env if one.value is not None)
+
+
+def _host_headers(spec: PerfTestSpec) -> Iterator[str]:
+    """Templates of Host headers: a proxy in front of several servers goes by them."""
+    if spec.target.http is None:
+        return
+    scenarios = [step for scenario in spec.scenarios or [] for step in scenario.steps]
+    steps = [*spec.setup, *scenarios, *spec.teardown]
+    for headers in (spec.target.http.headers, *(step.the_http.headers for step in steps)):
+        for header in headers:
+            if header.name.lower() == "host" and header.value is not None:
+                yield header.value
+
+
+def _variables_in(text: str, spec: PerfTestSpec) -> set[str]:
+    """The variables that a text depends on, also by columns of generated feeds."""
+    names = _references(text)
+    for feed in spec.feeds:
+        for column, generated in feed.generate.columns.items() if feed.generate else ():
+            if f"{feed.name}.{column}" in names:
+                names = names | _references(generated)
+    return names
+
+
+def _references(text: str) -> set[str]:
+    """Names in a template; none if it cannot be parsed, because then nothing is run."""
+    try:
+        return references(parse(text))
+    except ValueError:
+        return set()
+
+
+def _filled(text: str, variables: Mapping[str, str]) -> str:
+    """With the values of variables; what differs between iterations stays as it is written."""
+    return re.sub(r"\$\(\s*(\w+)\s*\)", lambda one: variables.get(one[1], one[0]), text)
+
+
+def _host_in(text: str) -> str:
+    """The host of an origin or of a Host header; the whole text where it is neither."""
+    found = _HOST_IN.fullmatch(text)
+    return _plain_host(found[1].strip("[]")) if found is not None else text
 
 
 def _origin(target: Target) -> tuple[str, str, int] | None:
@@ -174,7 +247,17 @@ def _origin(target: Target) -> tuple[str, str, int] | None:
 
 
 def _plain_host(host: str) -> str:
-    address = address_of(host)
+    """A host in one spelling.
+
+    Unlike policies, this takes no IPv6 address for the IPv4 address in it: whoever routes 6to4 or
+    NAT64 decides which server answers there. And ``10.0.0.5%x.evil.example`` is a name.
+    """
+    if ":" in host:
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            return host.lower()
+    address = None if "%" in host else address_of(host)
     if address is not None:
         return str(address)
     try:
@@ -184,8 +267,10 @@ def _plain_host(host: str) -> str:
 
 
 def _covers(pattern: str, host: str, namespace: str) -> bool:
-    """Whether a pattern is about a host. ``*`` stands for any characters but a dot."""
-    glob = re.escape(normal_host(pattern)).replace(r"\*", "[^.]*")
+    """Whether a pattern is about a host. ``*`` stands for any characters but a dot or a colon."""
+    if not _HOST.fullmatch(host):
+        return False
+    glob = re.escape(normal_host(pattern)).replace(r"\*", "[^.:]*")
     is_service = "." not in host and ":" not in host
     names = [host, f"{host}.{namespace}.svc"] if is_service else [host]
     return any(re.fullmatch(glob, name) for name in names)

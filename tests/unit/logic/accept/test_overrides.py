@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from perfrun.api.quantities import format_exact_rate, nearest_rate, parse_rate
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.load import Load, OpenStage
-from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.api.test.perftest import Overridable, PerfTestSpec
 from perfrun.logic.accept.overrides import overridden, sent_elsewhere, told
 from perfrun.logic.accept.spec import check
 from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
@@ -147,6 +147,29 @@ def test_another_scheme_or_port_is_another_origin(origin):
     assert len(elsewhere(SECRETS[0], origin)) == 1
 
 
+@pytest.mark.parametrize(
+    "host", ["[2002:a00:5::66]", "[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2001:db8::1]"]
+)
+def test_an_ipv6_address_is_not_the_ipv4_address_in_it(host):
+    before = spec(target={"http": {"url": "http://10.0.0.5:80", **SECRETS[0]}})
+    listed = before.model_copy(update={"overridable": Overridable(hosts=["10.0.0.5", "*"])})
+    after = changed(before, url=f"http://{host}:80")
+    assert (
+        len([*sent_elsewhere(before, after, "team"), *sent_elsewhere(listed, after, "team")]) == 2
+    )
+
+
+def test_a_name_with_a_percent_sign_is_not_the_address_before_it():
+    with pytest.raises(ValidationError):
+        Overrides.parse({"url": "http://10.0.0.5%x.evil.example:80"})
+    targets = [
+        {"http": {"url": f"http://{host}", **SECRETS[0]}}
+        for host in ("10.0.0.5", "10.0.0.5%x.evil")
+    ]
+    before, after = (spec(target=target) for target in targets)
+    assert len(list(sent_elsewhere(before, after, "team"))) == 1
+
+
 @pytest.mark.parametrize("place", ["setup", "scenarios", "teardown"])
 def test_the_headers_of_steps_count_too(place):
     step = {"name": "one", "http": {"headers": [{"name": "X", "valueFrom": TOKEN}]}}
@@ -184,6 +207,77 @@ def test_a_feed_of_a_secret_counts_too():
 def test_which_hosts_a_test_lists(pattern, origin, allowed):
     found = elsewhere(SECRETS[0], origin, overridable={"hosts": ["nobody", pattern]})
     assert (found == []) is allowed
+
+
+VHOST = {"name": "host", "value": "$(vhost)"}
+FIRST = {"http": {"url": "http://shop:8000", "auth": {"bearer": {"tokenFrom": TOKEN}}}}
+
+
+def by_variable(value: str, target: dict[str, Any] | None = None, **parts: Any) -> list[str]:
+    """What is wrong with a test if a run sets its variable vhost."""
+    given = {"http": {**FIRST["http"], "headers": [VHOST]}} if target is None else target
+    variables = {"vhost": "shop.example", "region": "eu"}
+    load = {} if "benchmark" in given else {"load": OPEN}
+    before = PerfTestSpec.parse({"target": given, "variables": variables, **load, **parts})
+    after = changed(before, variables={"vhost": value, "region": "us"})
+    return [str(one) for one in sent_elsewhere(before, after, "team")]
+
+
+@pytest.mark.parametrize(
+    "value", ["evil.example", "evil.example:80", "[2001:db8::1]", "a b", "x@y"]
+)
+def test_a_variable_does_not_send_a_secret_to_another_host_behind_the_same_origin(value):
+    (problem,) = by_variable(value, overridable={"hosts": ["shop-*", "*"]})
+    assert problem.startswith("spec.overrides.variables.vhost: this run would send values of")
+    assert "spec.overridable.hosts" in problem
+
+
+@pytest.mark.parametrize("place", ["setup", "scenarios", "teardown"])
+def test_nor_does_one_in_the_host_header_of_a_step(place):
+    step = {"name": "one", "http": {"headers": [VHOST]}}
+    part: list[Any] = [{"name": "s", "steps": [step]}] if place == "scenarios" else [step]
+    (problem,) = by_variable("evil.example", FIRST, **{place: part})
+    assert "to evil.example, which" in problem
+
+
+def test_nor_does_one_in_a_generated_column():
+    feeds = [{"name": "f", "generate": {"rows": 1, "columns": {"h": "$(vhost)"}}}]
+    target = {"http": {**FIRST["http"], "headers": [{"name": "Host", "value": "$(f.h)"}]}}
+    assert len(by_variable("evil.example", target, feeds=feeds)) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("shop-pr-1.example:8000", ["shop-pr-*.example"]),
+        ("shop-pr-1", ["shop-pr-*"]),
+        ("SHOP", ["nobody"]),  # the target itself
+        ("shop.example", ["nobody"]),  # as the test has it
+    ],
+)
+def test_a_variable_may_name_a_host_that_the_test_lists_or_has(value, hosts):
+    assert by_variable(value, overridable={"hosts": hosts}) == []
+
+
+def test_a_variable_elsewhere_decides_nothing_and_without_secrets_all_may_be_set():
+    elsewhere_in_it = {"name": "X", "value": "$(vhost).example"}
+    assert by_variable("evil", {"http": {**FIRST["http"], "headers": [elsewhere_in_it]}}) == []
+    assert by_variable("evil", {"http": {"url": "http://shop", "headers": [VHOST]}}) == []
+
+
+@pytest.mark.parametrize("place", ["command", "env"])
+def test_a_command_with_a_secret_is_not_told_another_host(place):
+    env: list[Any] = [{"name": "TOKEN", "valueFrom": TOKEN}]
+    command = ["bench", "--url", "$(vhost)"] if place == "command" else ["bench"]
+    if place == "env":
+        env.append({"name": "URL", "value": "$(vhost)"})
+    bench = {"image": "a", "command": command, "env": env, "results": "PytestBenchmark"}
+    allowed = {"overridable": {"hosts": ["shop-pr-*"]}}
+    (problem,) = by_variable("http://evil.example", {"benchmark": bench}, **allowed)
+    assert problem.startswith("spec.overrides.variables.vhost: this run would send values of")
+    assert by_variable("http://shop-pr-1:80", {"benchmark": bench}, **allowed) == []
+    assert len(by_variable("http://shop-pr-1;id", {"benchmark": bench}, **allowed)) == 1
+    assert by_variable("http://evil", {"benchmark": {**bench, "env": env[1:]}}) == []
 
 
 def test_what_may_be_overridden_changes_neither_what_runs_nor_what_it_is_compared_with():
