@@ -36,7 +36,11 @@ SENT_ANYWAY = frozenset(
 """Headers that perfrun writes itself: see cookies and compression of the target."""
 MAX_BODY_LENGTH = 64 * 1024
 MAX_VALUE_LENGTH = 4096
-_SECRET_IN_JSON = re.compile(r'"([^"\\]{1,100})"\s*:\s*"((?:[^"\\]|\\.){1,4096})"')
+_FIELD = re.compile(
+    r'''"(?P<json>[^"\\]{1,100})"\s*:\s*"(?P<in_json>(?:[^"\\]|\\.){1,4096})"'''
+    r"""|<(?P<xml>[\w:.-]{1,100})(?:\s[^<>]{0,200})?>(?P<in_xml>[^<>]{1,4096})</"""
+    r"""|(?:^|(?<=[&\n?]))(?P<form>[\w.\[\]%+-]{1,100})=(?P<in_form>[^&\s"<>]{1,4096})"""
+)
 _NAME_AND_VALUE = re.compile(r"Bearer |Basic ", re.IGNORECASE)
 
 Split = Callable[[str], list[Part]]
@@ -239,24 +243,26 @@ def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
         found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
         made = _value(values, found, "", split, 0)
     except (ValueError, RecursionError):
-        return SentBody(text=_masked(values, text, split))
+        return SentBody(text=raw_text(values, text, split))
     if made is None or not _is_exact(found):
         # A manifest has no null there, and of long numbers an API server keeps some digits.
         return SentBody(text=json.dumps(made, ensure_ascii=False))
     return SentBody(json=made)
 
 
-def _masked(values: ForeignValues, text: str, split: Split) -> str:
-    """What is no JSON yet, because variables stand in it without quotes."""
+def raw_text(values: ForeignValues, text: str, split: Split) -> str:
+    """The template of a body of any kind, without the values of fields that look like secrets: of
+    JSON in which variables stand without quotes, of XML, or of a form."""
     text = text.replace("\r\n", "\n")
     parts: list[Part] = []
     at = 0
-    for found in _SECRET_IN_JSON.finditer(text):
-        name, value = found[1], split(found[2])
-        hidden = values.hidden(name, value)
+    for found in _FIELD.finditer(text):
+        kind = str(found.lastgroup)
+        value = split(found[kind])
+        hidden = values.hidden(found[kind.removeprefix("in_")], value)
         if hidden is not value:
-            parts += [*split(text[at : found.start(2)]), *hidden]
-            at = found.end(2)
+            parts += [*split(text[at : found.start(kind)]), *hidden]
+            at = found.end(kind)
     return text_template([*parts, *split(text[at:])])
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple, NoReturn
@@ -129,8 +130,7 @@ def _check(value: object, depth: int) -> None:
 def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(found)
     if len(made) < len(found):
-        keys = [key for key, _ in found]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = Counter(key for key, _ in found).most_common(1)[0][0]
         raise _RefusedError(f"the key {twice} appears twice: remove one")
     return made
 

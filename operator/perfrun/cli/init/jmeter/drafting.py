@@ -1,7 +1,8 @@
 """A draft of a JMeter test plan."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import (
@@ -30,6 +31,7 @@ from perfrun.cli.init.secrets import fill_note, secret_ref
 from perfrun.cli.init.texts import counted, one_line, slug
 
 _MAX_MS = 600_000
+_PORTS = {"http": 80, "https": 443}
 _MAX_AROUND = 20
 
 
@@ -211,9 +213,8 @@ class _Drafting:
 
     def _target(self, groups: Sequence[_Group]) -> None:
         """Fields of the target that a plan has for each sampler, and those of all."""
-        samplers = [
-            one.sampler for it in groups for one in it.samplers if isinstance(one, PlacedSampler)
-        ]
+        here = [one for it in groups for one in it.samplers if isinstance(one, PlacedSampler)]
+        samplers, origins = [one.sampler for one in here], {one.origin for one in here}
         follows = [
             "true"
             in (setting_of(one, f"HTTPSampler.{how}_redirects") for how in ("follow", "auto"))
@@ -233,7 +234,7 @@ class _Drafting:
                 if setting.items("CookieManager.cookies"):
                     self._not_carried.add(f"{setting.shown}: cookies of its own", setting.line)
             elif setting.kind == "AuthManager":
-                self._credentials(setting)
+                self._credentials(setting, origins)
 
     def _timeout(self, samplers: Sequence[JmeterSampler], name: str, field: str) -> None:
         texts = {self._values.static(setting_of(one, name)).strip(): one for one in samplers}
@@ -247,7 +248,7 @@ class _Drafting:
             what = f"{field} of {one_line(text, 30)} ms: all steps have the same"
             self._not_carried.add(what, one.element.line)
 
-    def _credentials(self, one: JmeterElement) -> None:
+    def _credentials(self, one: JmeterElement, origins: Set[str]) -> None:
         entries = one.items("AuthManager.auth_list")
         kinds = [entry.text("Authorization.mechanism") for entry in entries]
         if (
@@ -257,11 +258,27 @@ class _Drafting:
         ):
             self._not_carried.add(f"{one.shown}: a target has one name and password", one.line)
             return
+        of_whom = self._values.static(entries[0].text("Authorization.url")).strip()
+        if of_whom and origin_in(of_whom) not in origins:
+            what = f"{one.shown}: it is for {one_line(of_whom, 80)}, not for the target"
+            self._not_carried.add(what, one.line)
+            return
         secret = f"{self._name}-credentials"
         keys = ["username", "password"]
         refs = {f"{key}From": secret_ref(secret, key) for key in keys}
         self._http["auth"] = {"basic": refs}
         self._target_notes.append(fill_note(secret, keys))
+
+
+def origin_in(url: str) -> str:
+    """Scheme, host and port of a URL as samplers have them; empty where it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return ""
+    shown = "" if port is None or port == _PORTS.get(parts.scheme) else f":{port}"
+    return f"{parts.scheme}://{parts.hostname}{shown}"
 
 
 def _variables(settings: Iterable[JmeterElement]) -> Iterable[tuple[str, str]]:

@@ -13,6 +13,7 @@ from perfrun.cli.init.foreign import (
     SentBody,
     header_of,
     json_body,
+    raw_text,
     text_of_parts,
 )
 from perfrun.cli.init.jmeter.data import DataSets
@@ -86,7 +87,10 @@ def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None
     path = setting_of(sampler, "HTTPSampler.path")
     static = values.static(path)
     if re.match(r"https?://", static):
-        parts = urlsplit(static)
+        try:
+            parts = urlsplit(static)
+        except ValueError:
+            return None
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
         rest = static[len(parts.scheme) + 3 + len(parts.netloc) :]
         return PlacedSampler(sampler, origin, True, rest) if usable_url(origin) else None
@@ -254,7 +258,7 @@ class JmeterSteps:
         kind = headers.get("content-type", {}).get("value", "")
         if "json" in kind.lower():
             return json_body(self._foreign, text, self._values.split)
-        return SentBody(text=text_template(self._values.split(text)))
+        return SentBody(text=raw_text(self._foreign, text, self._values.split))
 
     def _form(
         self, one: PlacedSampler, arguments: Sequence[JmeterElement], headers: dict[str, Json]

@@ -13,6 +13,7 @@ from perfrun.cli.init.foreign import (
     SentBody,
     header_of,
     json_body,
+    raw_text,
     text_of_parts,
 )
 from perfrun.cli.init.openapi.bodies import FORM, FormField, multipart
@@ -207,7 +208,8 @@ class PostmanSteps:
         if "json" in kind or (not kind and text.lstrip()[:1] in ("{", "[")):
             sent = json_body(self._foreign, text, self._values.split)
             return sent, "" if sent.json is not None else (kind or _KINDS["json"])
-        return SentBody(text=text_template(self._values.split(text))), kind or _KINDS["text"]
+        made = raw_text(self._foreign, text, self._values.split)
+        return SentBody(text=made), kind or _KINDS["text"]
 
     def _graphql(self, content: Json) -> SentBody:
         query = text_template(self._values.split(text_of(content.get("query"))))

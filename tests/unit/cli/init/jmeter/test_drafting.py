@@ -528,6 +528,33 @@ def test_credentials_redirects_and_timeouts():
     }
 
 
+@pytest.mark.parametrize("url", ["https://payments.example/a", "https://shop", "http://[x", "shop"])
+def test_credentials_of_another_server_are_not_those_of_the_target(url):
+    entry = {"Authorization__url": url, "Authorization__username": "ada", "Authorization__password": "tiger"}  # fmt: skip
+    auth = jmx_element("AuthManager", AuthManager__auth_list=[entry])
+    draft = jmx(auth, jmx_group(jmx_sampler()))
+    assert "auth" not in draft.http
+    assert any(f"it is for {url}, not for the target" in note for note in draft.notes)
+
+
+def test_a_path_that_is_no_url_is_named():
+    group = jmx_group(jmx_sampler(), jmx_sampler("x", path="http://[x/"))
+    assert any("it has no URL of HTTP" in note for note in notes(group))
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ("user=a&password=hunter2secret", "user=a&password=$(secrets.password)"),
+        ("<a><password>hunter2</password></a>", "<a><password>$(secrets.password)</password></a>"),
+        ("password=hunter2\nx=1", "password=$(secrets.password)\nx=1"),
+        ("if a==b then <c>1</c>", "if a==b then <c>1</c>"),
+    ],
+)
+def test_secrets_of_a_body_of_any_kind_are_not_copied(body, sent):
+    assert http(method="POST", arguments=[jmx_argument("", body)])["body"] == sent
+
+
 def test_a_server_without_a_value_is_to_be_changed():
     draft = jmx(jmx_group(jmx_sampler(domain="${__P(Server)}", port="${port}")))
     assert draft.target_notes == (
