@@ -399,10 +399,12 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _cluster_as_before(mark: str) -> Iterator[None]:
-    """Have a process put the cluster back when this ends, also by a kill without a word."""
+def _all_as_before(mark: str, *, on_cluster: bool) -> Iterator[None]:
+    """Have a process kill what is left, and put the cluster back, when this ends, also by a kill
+    without a word."""
     was_up = settings.recorded() is not None
     words = [*_PYTHON, "tests.stages", "--clean-up", mark, *(["--keep"] if was_up else [])]
+    words += [] if on_cluster else ["--no-cluster"]
     # It reads until we are gone; in a session of its own no Ctrl-C ends it.
     guard = subprocess.Popen(words, cwd=REPO, stdin=subprocess.PIPE, start_new_session=True)
     try:
@@ -411,7 +413,7 @@ def _cluster_as_before(mark: str) -> Iterator[None]:
         guard.communicate()
 
 
-def clean_up(mark: str, *, was_up: bool) -> None:
+def clean_up(mark: str, *, was_up: bool, on_cluster: bool = True) -> None:
     """Once standard input ends: nothing of the stages goes on, and the cluster is as it was.
 
     Namespaces of tests go; a cluster that was not up before goes too, in CI.
@@ -422,7 +424,7 @@ def clean_up(mark: str, *, was_up: bool) -> None:
         if time.monotonic() > until:
             _kill(left)
         time.sleep(POLL_S)
-    if settings.recorded() is None:
+    if settings.recorded() is None or not on_cluster:
         return
     if os.environ.get("CI") == "true" and not was_up:
         cluster.down()
@@ -441,7 +443,7 @@ def run(names: Sequence[str]) -> int:
     before = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
     try:
         on_cluster = bool(_ON_THE_CLUSTER & set(names))
-        with _cluster_as_before(mark) if on_cluster else contextlib.nullcontext():
+        with _all_as_before(mark, on_cluster=on_cluster):
             code = 0 if all(_turn(turn, mark, results) for turn in turns(names)) else 1
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -474,12 +476,13 @@ def main() -> int:
     parser.add_argument("--remember", action="store_true", help=remember.__doc__)
     parser.add_argument("--clean-up", metavar="MARK", help=argparse.SUPPRESS)
     parser.add_argument("--keep", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--no-cluster", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.remember:
         remember()
         return 0
     if asked.clean_up:
-        clean_up(asked.clean_up, was_up=asked.keep)
+        clean_up(asked.clean_up, was_up=asked.keep, on_cluster=not asked.no_cluster)
         return 0
     chosen = asked.stages or list(STAGES)
     if unknown := set(chosen) - STAGES.keys():

@@ -51,7 +51,7 @@ RUNS = "import sys; from tests import stages; stages.STAGES = {'bad': [sys.argv[
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "RESULTS", tmp_path)
     # It would take the namespaces of whoever uses the embedded cluster meanwhile.
-    monkeypatch.setattr(stages, "_cluster_as_before", contextlib.nullcontext)
+    monkeypatch.setattr(stages, "_all_as_before", lambda *_, **__: contextlib.nullcontext())
 
 
 def test_tests_are_read_with_their_time_and_their_end(tmp_path: Path) -> None:
@@ -312,3 +312,11 @@ def test_the_cluster_is_put_back_as_it_was(
     monkeypatch.setenv("CI", in_ci)
     stages.clean_up("nobody", was_up=was_up)
     assert cleaned == became
+
+
+def test_the_cluster_is_left_alone_by_stages_that_have_none(
+    cleaned: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "recorded", lambda: "a cluster")
+    stages.clean_up("nobody", was_up=False, on_cluster=False)
+    assert cleaned == []
