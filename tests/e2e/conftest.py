@@ -50,11 +50,20 @@ def install(cluster: Cluster, *more: str) -> None:
     )
 
 
+TAINT = "perfrun.test/e2e"
+
+
+def untaint(cluster: Cluster) -> None:
+    """Let every node take pods again."""
+    cluster.kubectl("taint", "nodes", "--all", f"{TAINT}-", check=False)
+
+
 @pytest.fixture(scope="session")
 def perfrun(cluster: Cluster, e2e_tools: None, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The cluster with this checkout's perfrun in it; xdist's workers share one installation."""
     with once(tmp_path_factory, "perfrun") as first:
         if first:
+            untaint(cluster)  # a test that set it may have been killed
             cluster.build_image(IMAGE, ROOT)
             install(cluster)
             # An image of the same name may be newer than the pod that runs.

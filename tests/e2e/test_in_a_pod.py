@@ -77,6 +77,43 @@ def test_the_job_of_argo_cd_and_of_argo_rollouts_trigger_a_run_and_wait_for_it(s
     assert shop.get("perftests", "shop-api")["status"]["lastRun"] != runs[-1]["metadata"]["name"]
 
 
+def test_image_is_the_command_line_with_files_from_stdin_and_from_a_folder(shop: Shop) -> None:
+    """As ``docker run -i IMAGE run -``, and with a folder at /work: a pod that names no command."""
+    shop.kubectl("create", "configmap", "work", f"--from-literal=test.yaml={TEST}")
+    restricted = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    common = {"image": IMAGE, "imagePullPolicy": "Never", "securityContext": restricted}
+    mount = {"name": "work", "mountPath": "/work"}
+    containers = [
+        {"name": "stdin", **common, "args": ["run", "-"], "stdin": True, "stdinOnce": True},
+        {"name": "folder", **common, "args": ["run", "test.yaml"], "volumeMounts": [mount]},
+    ]
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "containers": containers,
+        "volumes": [{"name": "work", "configMap": {"name": "work"}}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "command"}, "spec": spec}
+    shop.apply(json.dumps(pod))
+
+    def states(kind: str) -> dict[str, Json]:
+        told = shop.get("pods", "command")["status"].get("containerStatuses", [])
+        return {one["name"]: one["state"][kind] for one in told if kind in one["state"]}
+
+    until("it waits for its input", lambda: "stdin" in states("running"))
+    shop.kubectl("attach", "-i", "pod/command", "-c", "stdin", input=TEST)
+    until("both containers have ended", lambda: len(states("terminated")) == 2)
+    codes = {name: state["exitCode"] for name, state in states("terminated").items()}
+    logs = {name: shop.kubectl("logs", "command", "-c", name) for name in codes}
+    assert codes == {"stdin": 0, "folder": 0}, logs
+    assert all("PASS  default/shop-api" in log for log in logs.values()), logs
+
+
 def test_the_task_of_tekton_puts_the_load_on_from_its_own_pod(shop: Shop) -> None:
     task = next(yaml.safe_load_all(ours((EXAMPLES / "ci/tekton.yaml").read_text())))
     shop.kubectl("create", "configmap", "source", f"--from-literal=test.yaml={TEST}")

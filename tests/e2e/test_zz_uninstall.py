@@ -1,10 +1,14 @@
 """The last: uninstalling ends what runs, and keeps the custom resources and the history."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from tests.cluster.handle import Cluster
-from tests.e2e.conftest import install
-from tests.e2e.shop import SYSTEM, Shop, until
+from tests.e2e.conftest import TAINT, install, untaint
+from tests.e2e.shop import ROOT, SYSTEM, Shop, until
 from tests.e2e.test_cleanup import running
 
 pytestmark = pytest.mark.alone
@@ -15,9 +19,23 @@ def test_helm_test_passes(perfrun: Cluster) -> None:
     assert "Succeeded" in done.stdout
 
 
+@contextmanager
+def tainted(cluster: Cluster) -> Iterator[None]:
+    """A taint on all nodes, which perfrun's pods tolerate: the hook of the uninstallation, too."""
+    tolerations = json.dumps([{"key": TAINT, "operator": "Exists"}])
+    chart = (ROOT / "charts/perfrun", "-n", SYSTEM, "--reuse-values")
+    cluster.helm("upgrade", "perfrun", *chart, f"--set-json=tolerations={tolerations}")
+    try:
+        cluster.kubectl("taint", "nodes", "--all", f"{TAINT}=:NoSchedule")
+        yield
+    finally:
+        untaint(cluster)
+
+
 def test_uninstall_stops_running_jobs_and_keeps_crds_and_history(shop: Shop) -> None:
     run = running(shop, "interrupted")
-    shop.cluster.helm("uninstall", "perfrun", "-n", SYSTEM, "--wait", "--timeout=90s")
+    with tainted(shop.cluster):
+        shop.cluster.helm("uninstall", "perfrun", "-n", SYSTEM, "--wait", "--timeout=90s")
     try:
         until(
             "the Job and its pods are gone",
