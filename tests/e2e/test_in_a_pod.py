@@ -90,7 +90,14 @@ def test_image_is_the_command_line_with_files_from_stdin_and_from_a_folder(shop:
     mount = {"name": "work", "mountPath": "/work"}
     containers = [
         {"name": "stdin", **common, "args": ["run", "-"], "stdin": True, "stdinOnce": True},
-        {"name": "folder", **common, "args": ["run", "test.yaml"], "volumeMounts": [mount]},
+        {
+            "name": "folder",
+            **common,
+            "args": ["run", "test.yaml"],
+            "volumeMounts": [mount],
+            # One that no image knows, as OpenShift chooses it.
+            "securityContext": {**restricted, "runAsUser": 1_000_660_000},
+        },
     ]
     spec = {
         "restartPolicy": "Never",
