@@ -5,8 +5,12 @@ import re
 import shutil
 import subprocess
 
+import pytest
+
 from tests.cluster.handle import Cluster
 from tests.e2e.shop import ROOT
+
+pytestmark = pytest.mark.timing
 
 PAGE = ROOT / "docs/tutorial/first-test.md"
 DEMO = "perfrun-demo"
