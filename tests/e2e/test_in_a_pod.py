@@ -80,7 +80,7 @@ def test_the_job_of_argo_cd_and_of_argo_rollouts_trigger_a_run_and_wait_for_it(s
 def test_image_is_the_command_line_with_files_from_stdin_and_from_a_folder(shop: Shop) -> None:
     """As ``docker run -i IMAGE run -``, and with a folder at /work: a pod that names no command."""
     shop.kubectl("create", "configmap", "work", f"--from-literal=test.yaml={TEST}")
-    restricted = {
+    restricted: Json = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
         "runAsNonRoot": True,
