@@ -86,9 +86,9 @@ def test_image_is_the_command_line_with_files_from_stdin_and_from_a_folder(shop:
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    common = {"image": IMAGE, "imagePullPolicy": "Never", "securityContext": restricted}
+    common: Json = {"image": IMAGE, "imagePullPolicy": "Never", "securityContext": restricted}
     mount = {"name": "work", "mountPath": "/work"}
-    containers = [
+    containers: list[Json] = [
         {"name": "stdin", **common, "args": ["run", "-"], "stdin": True, "stdinOnce": True},
         {
             "name": "folder",
