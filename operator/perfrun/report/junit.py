@@ -111,6 +111,8 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
     status = run.status
     yield "run", run.metadata.name
     yield "verdict", status.verdict.value if status.verdict else ""
+    if status.overridden:
+        yield "overrides", status.overridden
     summary = status.summary
     if summary is not None:
         figures = {
@@ -136,7 +138,9 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
 def _told(run: PerfRun) -> list[str]:
     status = run.status
     verdict = status.verdict.value if status.verdict else "no verdict"
-    return [f"{verdict}: {status.message or ''}", *(f"next: {step}" for step in next_steps(run))]
+    overrides = [f"overrides {status.overridden}"] if status.overridden else []
+    steps = [f"next: {step}" for step in next_steps(run)]
+    return [f"{verdict}: {status.message or ''}", *overrides, *steps]
 
 
 def _seconds(status: PerfRunStatus) -> float:

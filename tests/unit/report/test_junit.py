@@ -56,6 +56,17 @@ def kinds(root: ET.Element) -> dict[str, list[str]]:
     return {str(one.get("name")): [child.tag for child in one] for one in root.iter("testcase")}
 
 
+def test_it_says_what_the_run_overrode():
+    plain = a_run()
+    status = plain.status.model_copy(update={"overridden": "url: http://shop-2"})
+    (suite,) = parsed(plain.model_copy(update={"status": status}))
+    properties = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert properties["overrides"] == "url: http://shop-2"
+    said = suite.findtext("system-out") or ""
+    assert "overrides url: http://shop-2" in said.splitlines()
+    assert "overrides" not in junit([plain])
+
+
 def slo(verdict: str, **more: Any) -> dict[str, Any]:
     return {"metric": "errorRate", "max": "1%", "verdict": verdict, "message": "so it was", **more}
 

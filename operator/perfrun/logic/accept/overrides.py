@@ -88,9 +88,12 @@ def overridden(spec: PerfTestSpec, overrides: Overrides) -> Overridden:
 
 
 def told(overrides: Overrides) -> str:
-    """All overrides in one line: ``url: http://shop-2:80, load.scale: 0.1``."""
+    """All overrides in one line that may be shown anywhere: ``url: http://shop-2:80, load.scale:
+    0.1``.
+    """
     written = overrides.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    return cut(", ".join(f"{field}: {_short(value)}" for field, value in _flat([], written)))
+    line = ", ".join(f"{field}: {_short(value)}" for field, value in _flat([], written))
+    return printable(line)
 
 
 def _flat(where: list[str], values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

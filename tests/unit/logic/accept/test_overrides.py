@@ -286,6 +286,12 @@ def test_what_may_be_overridden_changes_neither_what_runs_nor_what_it_is_compare
     assert comparison_key(plain) == comparison_key(listed)
 
 
+def test_the_line_about_overrides_is_one_line_without_control_characters():
+    line = told(Overrides.parse({"variables": {"a": "x\n::error::\x1b[31mred", "b": "\u202ey"}}))
+    assert line.isprintable()
+    assert line.startswith("variables.a: x ")
+
+
 # --- variables, labels ------------------------------------------------------------------------
 
 
