@@ -63,3 +63,5 @@ STOP_ANNOTATION = "perfrun.dev/stopped-because"
 """On a PerfRun with spec.stop: who or what asked for it, as a sentence. The operator writes it when
 it stops a run itself; others who stop a run may write it too.
 """
+REPLACED = "(concurrencyPolicy Replace)"
+"""The end of that sentence where the next scheduled run takes the place of this one."""

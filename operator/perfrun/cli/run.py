@@ -24,7 +24,7 @@ from perfrun.local.files.manifests import Manifest, read_manifests, selected
 from perfrun.local.files.selector import Selector
 from perfrun.local.outcome import new_plan, outcome_of
 from perfrun.local.processes import parse_processes, unused
-from perfrun.local.run import LocalRun, Stop, cores, run_local
+from perfrun.local.run import BY_SIGTERM, LocalRun, Stop, cores, run_local
 from perfrun.local.values import FoundValues, find_values
 from perfrun.logic.comparison.model import Reported
 from perfrun.measure.plan import RunPlan
@@ -50,6 +50,15 @@ class FinishedTest:
     run: PerfRun
     result: RunResult
     interrupted: bool
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it was interrupted. A load that is to be stopped, and was measured until then,
+        has come to its end by Ctrl-C.
+        """
+        status, load = self.run.status, self.result.plan.load
+        as_planned = load.until_stopped and status.summary is not None
+        return self.interrupted and not (as_planned and status.stopped != BY_SIGTERM)
 
 
 class WantedTest(NamedTuple):
@@ -145,7 +154,7 @@ def _run_each(
     for number, one in enumerate(wanted.tests, 1):
         place = f"{number} of {len(wanted.tests)}" if wanted.several else ""
         finished.append(run_test(one, err, wanted.processes, place))
-        interrupted = finished[-1].interrupted
+        interrupted = finished[-1].cut_short
         # Before anything is printed, because the reader of the report may stop early.
         reported = [Reported(one.run, one.result) for one in finished]
         failed = outputs.write(
@@ -189,9 +198,7 @@ def run_test(
 
 def exit_code(finished: FinishedTest, fail_on: FailOn) -> Exit:
     """The meaning of one run for the exit code."""
-    # A load that is to be stopped, and was measured until then, has come to its end.
-    as_planned = finished.result.plan.load.until_stopped and finished.run.status.summary is not None
-    if finished.interrupted and not as_planned:
+    if finished.cut_short:
         return Exit.INTERRUPTED
     return of_verdict(finished.run.status.verdict, fail_on)
 

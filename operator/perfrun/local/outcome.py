@@ -8,7 +8,7 @@ import uuid
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.test.perftest import PerfTest
-from perfrun.local.run import LocalRun
+from perfrun.local.run import BY_SIGTERM, LocalRun
 from perfrun.logic.plan.names import requested_run_name
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.run.lifecycle import Action
@@ -62,6 +62,7 @@ def judged(test: PerfTest, local: LocalRun) -> RunVerdict:
         local.report,
         local.workers,
         stopped=local.stopped,
+        enforced=local.stopped == BY_SIGTERM,
         holds=local.holds,
         lost=local.lost,
         untidy=local.untidy,

@@ -39,6 +39,7 @@ from perfrun.measure.report import WorkerReport, merge
 LEAD = 300 * NS_PER_MS
 STOP_SECONDS = STOP_GRACE // NS_PER_S
 """How long a stopped load waits for open requests."""
+BY_SIGTERM = "by SIGTERM"
 _AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
 _REFUSED = "Connect"
@@ -103,7 +104,7 @@ class Stop:
         # On Windows, Ctrl-C remains a KeyboardInterrupt, which ends the run at once.
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
-            loop.add_signal_handler(signal.SIGTERM, self.ask, "by SIGTERM")
+            loop.add_signal_handler(signal.SIGTERM, self.ask, BY_SIGTERM)
 
 
 class MemoryStore:

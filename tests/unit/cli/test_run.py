@@ -13,7 +13,16 @@ from perfrun.api.run.perfrun import PerfRun, Verdict, WorkerCounts
 from perfrun.api.test.load import Load
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.commands import app
-from perfrun.cli.run import FinishedTest, Here, exit_code, print_manifests, run_files, zero_note
+from perfrun.cli.run import (
+    FinishedTest,
+    Here,
+    WantedTest,
+    exit_code,
+    print_manifests,
+    run_files,
+    run_manifests,
+    zero_note,
+)
 from perfrun.cli.terminal import forms
 from perfrun.cli.terminal.exits import Exit, FailOn, worst
 from perfrun.cli.terminal.outputs import Outputs
@@ -60,6 +69,35 @@ def test_a_load_that_is_to_be_stopped_is_not_interrupted_by_that(measured, code)
         run = run.model_copy(update={"status": run.status.model_copy(update={"summary": None})})
     one = FinishedTest(run, RunResult(plan=plan), interrupted=True)
     assert exit_code(one, FailOn.FAIL) is code
+
+
+@pytest.mark.parametrize(("stopped", "names"), [("by Ctrl-C", "ab"), ("by SIGTERM", "a")])
+def test_the_next_test_runs_after_a_load_that_was_stopped_as_planned(monkeypatch, stopped, names):
+    until = {"open": {"rate": "1/s", "duration": "UntilStopped", "maxDuration": "1h"}}
+    plan = make_plan().model_copy(update={"load": Load.parse(until)})
+    ran: list[str] = []
+
+    def run_test(wanted: WantedTest, *_: object) -> FinishedTest:
+        name = wanted.test.metadata.name
+        ran.append(name)
+        status = a_run(verdict="Pass").status.model_copy(update={"stopped": stopped})
+        run = a_run().model_copy(update={"status": status})
+        if name == "a":
+            return FinishedTest(run, RunResult(plan=plan), interrupted=True)
+        return finished(a_run(verdict="Pass"))
+
+    monkeypatch.setattr("perfrun.cli.run.run_test", run_test)
+    text = "---\n".join(GOOD.replace("name: " + a_test().metadata.name, f"name: {n}") for n in "ab")
+    console = Console(record=True, width=200)
+    code = run_manifests(
+        list(parse_manifests("f.yaml", text.encode())),
+        Outputs(Output(None, "standard output"), []),
+        Here(),
+        console,
+        console,
+    )
+    assert ran == list(names)
+    assert code is (Exit.OK if names == "ab" else Exit.INTERRUPTED)
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,12 @@ def judged(
     workers: int = 1,
     reported: int = 1,
     stopped: str | None = None,
+    enforced: bool = False,
     lost: Sequence[str] = (),
 ) -> RunVerdict:
     plan = make_plan(one, uid="u", namespace="shop", test="api", run="api-1")
     counts = WorkerCounts(planned=workers, ready=workers, reported=reported)
-    return judge(one, RunOutcome(plan, measured, counts, stopped, lost=lost))
+    return judge(one, RunOutcome(plan, measured, counts, stopped, enforced, lost=lost))
 
 
 def pauses(length: int, requests: int) -> Histogram:

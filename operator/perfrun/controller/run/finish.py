@@ -28,7 +28,7 @@ from perfrun.logic.comparison.comparable import left_out
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.losses import losses, untidy
-from perfrun.logic.run.status import done, kept, not_compared
+from perfrun.logic.run.status import done, is_enforced, kept, not_compared
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations
@@ -101,6 +101,7 @@ class Finisher:
             report=merged,
             workers=workers,
             stopped=run.status.stopped,
+            enforced=is_enforced(run.status.stopped),
             holds=holds,
             lost=lost,
             untidy=untidy(facts),

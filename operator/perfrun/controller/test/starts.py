@@ -4,7 +4,7 @@ import logging
 from datetime import datetime
 from typing import NamedTuple
 
-from perfrun.api.names import STOP_ANNOTATION
+from perfrun.api.names import REPLACED, STOP_ANNOTATION
 from perfrun.api.run.perfrun import PerfRun, Reason
 from perfrun.api.test.perftest import REQUEST_ANNOTATION, CheckedTest, LastMissed, PerfTestStatus
 from perfrun.api.times import format_time, parse_time
@@ -171,7 +171,7 @@ class RunStarter:
             for run in active:
                 # By its uid, because a new run with that name is not meant. Without its version,
                 # because it should stop whatever its status says by now (docs/decisions/lease.md).
-                said = {STOP_ANNOTATION: f"replaced by {name} (concurrencyPolicy Replace)"}
+                said = {STOP_ANNOTATION: f"replaced by {name} {REPLACED}"}
                 about = {"uid": run.uid, "annotations": said}
                 meant = {"metadata": about, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)

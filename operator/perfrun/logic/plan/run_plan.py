@@ -157,7 +157,12 @@ def longest_load(plan: RunPlan) -> int:
 
 
 def look_period(plan: RunPlan) -> int:
-    """ns between two observations: 2 s, or more if there would be more points than are kept."""
+    """ns between two observations: 2 s, or more if there would be more points than are kept.
+
+    How many there will be of a load that is to be stopped is not known: they are thinned out.
+    """
+    if plan.load.until_stopped:
+        return MIN_PERIOD
     whole = longest_load(plan) + grace(plan)
     return max(MIN_PERIOD, -(-whole // (MAX_POINTS - SPARE_POINTS)))
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from perfrun.api.metadata import MAX_CONDITIONS, Condition
+from perfrun.api.names import REPLACED
 from perfrun.api.run.environment import Environment
 from perfrun.api.run.perfrun import (
     CapacityStatus,
@@ -135,6 +136,13 @@ def searching(holds: Sequence[HoldStatus]) -> PerfRunStatus:
 def stopping(reason: str) -> PerfRunStatus:
     """Its workers are told to end the load."""
     return PerfRunStatus(stopped=cut(reason))
+
+
+def is_enforced(stopped: str | None) -> bool:
+    """Whether ``status.stopped`` names a policy or the next scheduled run, instead of somebody who
+    set spec.stop. Others may write the same about a stop of theirs: it then counts for less.
+    """
+    return stopped is not None and (stopped.startswith("PerfPolicy ") or stopped.endswith(REPLACED))
 
 
 def collecting(run: PerfRun, facts: RunFacts) -> PerfRunStatus:

@@ -157,7 +157,8 @@ def ending_of(outcome: RunOutcome) -> Ending | None:
     stopped = outcome.stopped or report.stopped
     if stopped is None:
         return None
-    if outcome.stopped is not None and outcome.plan.load.until_stopped:
+    asked = outcome.stopped is not None and not outcome.enforced
+    if asked and outcome.plan.load.until_stopped:
         return Ending(f"stopped as planned ({outcome.stopped})", Verdict.PASS)
     # If a worker is ended while others continue, that is a matter of coverage.
     told = "no worker was left" if stopped == TERMINATED else stopped

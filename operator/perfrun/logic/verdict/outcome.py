@@ -32,6 +32,9 @@ class RunOutcome:
     workers: WorkerCounts
     stopped: str | None = None
     """Who ended the load before its plan, or why."""
+    enforced: bool = False
+    """Whether nobody asked for that end: a policy suspended all runs, the next scheduled run took
+    the place of this one, or its process had to end."""
     holds: Sequence[HoldStatus] = ()
     """The judged holds of a capacity search."""
     lost: Sequence[str] = ()

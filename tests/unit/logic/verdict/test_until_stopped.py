@@ -9,8 +9,11 @@ from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.load import Load
 from perfrun.logic.accept.overrides import overridden
 from perfrun.logic.accept.spec import check
+from perfrun.logic.plan.run_plan import MIN_PERIOD, look_period, make_plan
 from perfrun.logic.problems import parse_problems
+from perfrun.logic.run.status import is_enforced
 from perfrun.logic.schedule.policy import asks_of
+from perfrun.measure.observed import MAX_POINTS, Observation
 from tests.unit.logic.build import MS, OPEN, S, judged, report, spec, step
 
 UNTIL = {"duration": "UntilStopped", "maxDuration": "1h"}
@@ -45,6 +48,40 @@ def test_a_stop_is_the_end_that_was_planned(load):
     assert (
         judged(spec(load), report(step(SHORT), stopped="by me"), stopped="by me").verdict == "Pass"
     )
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_stop_that_nobody_asked_for_is_not(load):
+    measured = report(step(SHORT), stopped="PerfPolicy all suspends all runs")
+    run = judged(spec(load, slos=ASKED), measured, stopped="PerfPolicy all suspends", enforced=True)
+    assert run.verdict == "Inconclusive"
+    assert run.message.startswith("stopped (PerfPolicy all suspends): ")
+
+
+@pytest.mark.parametrize(
+    ("stopped", "enforced"),
+    [
+        (None, False),
+        ("spec.stop was set by kubectl-patch", False),
+        ("the rollout is complete", False),
+        ("PerfPolicy all suspends all runs; to resume them: kubectl patch", True),
+        ("replaced by shop-29600000 (concurrencyPolicy Replace)", True),
+    ],
+)
+def test_who_asked_for_a_stop(stopped, enforced):
+    assert is_enforced(stopped) is enforced
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_what_is_observed_is_looked_at_as_often_as_in_a_short_load(load):
+    longer = {kind: {**shape, "maxDuration": "24h"} for kind, shape in load.items()}
+    plan = make_plan(spec(longer), uid="u", namespace="n", test="t", run="r")
+    assert look_period(plan) == MIN_PERIOD
+    one = Observation(name="pod", metric="cpu", at=[], values=[])
+    for number in range(5 * MAX_POINTS):
+        one.put(number * MIN_PERIOD, 100.0 if number == 7 else 1.0)
+    assert len(one.at) <= MAX_POINTS
+    assert max(one.values) == 100
 
 
 @pytest.mark.parametrize("load", LOADS)
