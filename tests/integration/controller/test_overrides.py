@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.names import STOP_ANNOTATION
 from perfrun.measure.plan import RunPlan
 from tests.cluster.handle import ApiServer
 from tests.integration.controller.apiserver import Json
@@ -75,8 +76,15 @@ async def test_a_run_with_overrides_runs_what_it_says_and_counts_for_nothing_of_
     assert about_runs(await world.test()) == before
 
 
+@pytest.mark.parametrize(
+    ("because", "verdict", "message"),
+    [
+        ("the rollout is complete", "Pass", "stopped as planned ("),
+        ("replaced by two (concurrencyPolicy Replace)", "Inconclusive", "stopped (replaced by two"),
+    ],
+)
 async def test_a_load_until_stopped_ends_by_its_stop_with_the_verdict_of_its_objectives(
-    world: World,
+    world: World, because: str, verdict: str, message: str
 ) -> None:
     until = {"rate": "20/s", "duration": "UntilStopped", "maxDuration": "10m"}
     await world.apply_test(load={"burst": None, "open": until})
@@ -84,11 +92,13 @@ async def test_a_load_until_stopped_ends_by_its_stop_with_the_verdict_of_its_obj
     workers = await world.workers("one")
     await asyncio.gather(*(worker.at_barrier() for worker in workers))
     await world.until_phase("one", "Running")
-    await world.api.merge(world.ours("perfruns", "one"), {"spec": {"stop": True}})
+    about = {"annotations": {STOP_ANNOTATION: because}}
+    stop = {"metadata": about, "spec": {"stop": True}}
+    await world.api.merge(world.ours("perfruns", "one"), stop)
     await asyncio.gather(*(worker.report("spec.stop") for worker in workers))
     status = await world.until_done("one")
-    assert (status["verdict"], status["generator"]["coverage"]) == ("Pass", "100%")
-    assert status["message"].startswith("stopped as planned (")
+    assert (status["verdict"], status["generator"]["coverage"]) == (verdict, "100%")
+    assert status["message"].startswith(message)
 
 
 async def test_overrides_cannot_be_edited(world: World) -> None:

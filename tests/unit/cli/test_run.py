@@ -35,6 +35,7 @@ from perfrun.measure.result import RunResult
 from tests.cluster.paths import REPO
 from tests.unit.coordinator.conftest import NOW, make_plan
 from tests.unit.local.files.test_manifests import GOOD
+from tests.unit.logic.build import report, step
 from tests.unit.report.sample import a_run, an_error
 from tests.unit.report.test_junit import slo
 
@@ -253,3 +254,16 @@ def test_what_only_matters_in_a_cluster_is_not_told_of_a_run_here() -> None:
     assert print_manifests([manifest], Console(file=written, width=1000)) == 0
     assert "latency.p99" in written.getvalue()
     assert "cpu.max" not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stopped", "verdict"), [("by Ctrl-C", Verdict.PASS), ("by SIGTERM", Verdict.INCONCLUSIVE)]
+)
+def test_only_ctrl_c_is_the_planned_end_of_a_load_until_stopped(stopped, verdict):
+    until = {"open": {"rate": "1/s", "duration": "UntilStopped", "maxDuration": "1h"}}
+    test = a_test()
+    spec = test.spec.model_copy(update={"load": Load.parse(until), "slos": []})
+    plan = make_plan().model_copy(update={"load": spec.load})
+    counts = WorkerCounts(planned=1, ready=1, reported=1)
+    local = LocalRun(plan, report=report(step([1_000_000] * 100)), workers=counts, stopped=stopped)
+    assert judged(test.model_copy(update={"spec": spec}), local).verdict is verdict
