@@ -107,8 +107,14 @@ def test_crd_is_structural_and_serves_its_short_name(api: ApiServer, plural: str
     assert conditions["Established"] == "True"
     assert conditions["NamesAccepted"] == "True"
     assert "NonStructuralSchema" not in conditions
-    listed = api.kubectl("api-resources", "--api-group=perfrun.dev", "--categories=perfrun")
+    listed = api.kubectl("api-resources", "--api-group=perfrun.dev", "--categories=perf")
     assert plural in listed.stdout
+
+
+@pytest.mark.parametrize("singular", ["perftest", "perfrun"])
+def test_kubectl_finds_one_object_by_its_kind_and_name(api: ApiServer, singular: str) -> None:
+    done = api.kubectl("get", singular, "absent", check=False)
+    assert f'{singular}s.perfrun.dev "absent" not found' in done.stderr
 
 
 def test_defaults_of_the_api_server_are_those_of_the_models(api: ApiServer) -> None:

@@ -110,6 +110,9 @@ class CustomResource(NamedTuple):
 
 _AGE = PrinterColumn("Age", ".metadata.creationTimestamp", "date")
 
+CATEGORY = "perf"
+"""``kubectl get perf`` lists the tests, the runs and the policies."""
+
 KINDS = (
     CustomResource(
         PerfTest,
@@ -214,7 +217,8 @@ def definition(kind: CustomResource) -> Json:
                 "plural": kind.plural,
                 "singular": kind.name.lower(),
                 "shortNames": [kind.short],
-                "categories": ["perfrun"],
+                # Not the singular of a kind: kubectl would read `get perfrun NAME` as this.
+                "categories": [CATEGORY],
             },
             "versions": [
                 {
