@@ -52,17 +52,25 @@ class Alarm:
 class CoarseAlarm:
     """The same by a timer of the event loop, where there is no timerfd: it may be 1 ms late."""
 
-    __slots__ = ("_callback", "_loop", "_timer")
+    __slots__ = ("_callback", "_loop", "_timer", "_when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop, self._callback = loop, callback
         self._timer: asyncio.TimerHandle | None = None
+        self._when = 0
 
     def at(self, when: int) -> None:
         """Call back at ``when`` (monotonic ns); at once if that has passed."""
         self.clear()
+        self._when = when
         wait = max(when - monotonic_ns(), 0) / NS_PER_S
-        self._timer = self._loop.call_later(wait, self._callback)
+        self._timer = self._loop.call_later(wait, self._ring)
+
+    def _ring(self) -> None:
+        if monotonic_ns() < self._when:  # a loop rounds to ms
+            self.at(self._when)
+        else:
+            self._callback()
 
     def clear(self) -> None:
         """Do not call back."""
