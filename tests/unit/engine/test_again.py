@@ -34,7 +34,9 @@ async def test_an_attempt_is_made_again_and_counted(
 ) -> None:
     async with running(x=failing(2, failure)) as server:
         report = await run(
-            plan(server.url, burst(3), step("/x"), retries={"limit": 2, "errors": ["Connect", error]})
+            plan(
+                server.url, burst(3), step("/x"), retries={"limit": 2, "errors": ["Connect", error]}
+            )
         )
     (got,) = report.window.steps
     assert (got.sent, got.succeeded, got.attempts, got.errors) == (3, 3, 5, {})

@@ -83,10 +83,8 @@ async def test_neither_a_secret_nor_what_was_extracted_is_in_an_example(
     }
 
 
-@pytest.mark.parametrize(
-    "note", ["session {} expired", "{}", "a b {}", "of {} " + "and more " * 20]
-)
-@pytest.mark.parametrize("length", [8, 55, 70, 300])
+@pytest.mark.parametrize("note", ["session {} expired", "of {} " + "and more " * 20])
+@pytest.mark.parametrize("length", [8, 70, 300])
 async def test_neither_is_in_what_a_failed_check_has_received(
     run: Run, monkeypatch: pytest.MonkeyPatch, note: str, length: int
 ) -> None:
