@@ -171,9 +171,13 @@ def _cause(record: GeneratorRecord) -> str:
             f"{format_percent(waited, [WAITED])} of the time, because its machine was busy with "
             "other programs: use a quieter machine, or request more CPU"
         )
+    # 0: the system does not report it.
+    waits = (
+        f"waited for a CPU for {format_percent(waited)} of the time" if record.waited_time else ""
+    )
     return (
-        f"the cause is unknown (it used {format_percent(used)} of a core and did not wait for a "
-        "CPU): look at what else its machine did"
+        f"the cause is unknown (it used {format_percent(used)} of a core and "
+        f"{waits or 'its waits for a CPU were not measured'}): look at what else its machine did"
     )
 
 

@@ -135,8 +135,8 @@ def test_a_finding_shows_what_was_seen_and_what_is_harmless() -> None:
 @pytest.mark.parametrize(
     ("parts", "cause"),
     [
-        ({}, "the cause is unknown (it used 20% of a core and did not wait for a CPU)"),
-        ({"waited_time": S // 5}, "the cause is unknown"),
+        ({}, "unknown (it used 20% of a core and its waits for a CPU were not measured): look"),
+        ({"waited_time": S // 5}, "20% of a core and waited for a CPU for 2% of the time): look"),
         ({"waited_time": S}, "it used 20% of a core, but waited for a CPU for 10% of the time"),
         ({"waited_time": S, "cpu_time": 9 * S}, "it used 90% of a core, so use more workers"),
         ({"waited_time": S, "stolen_time": S // 2}, "for 5% of the time (steal)"),
