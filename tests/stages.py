@@ -33,11 +33,10 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
-PROCESSES = 4
-"""Of two cores: tests wait more than half of their time."""
-NICE = {"check": 15, "integration": 15}
-"""Stages that take what the one beside them leaves of the processor. Nothing of theirs is about
-time, and all pods together would have no more than one of their processes."""
+PROCESSES = 3
+"""Of two cores: tests wait about half of their time. With four, loads of the tests come late."""
+NICE = {"check": 15}
+"""Stages that take what the one beside them leaves of the processor."""
 SLOWEST = 20
 GROWN = 5
 MIN_S = 3.0
@@ -93,9 +92,9 @@ STAGES: dict[str, list[Words]] = {
         _image("-raw", "tests/e2e/raw", _OF_PERFRUN),
         [*_CLUSTER, "image", _OF_BENCHMARK, "examples/benchmark"],
     ],
-    "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
+    "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e-timing": [_beside("tests/e2e", 2, *_TIMING)],
     "integration-alone": [_pytest(*_ALONE, "tests/integration")],
     "e2e-alone": [_pytest(*_ALONE, "tests/e2e")],
@@ -103,7 +102,8 @@ STAGES: dict[str, list[Words]] = {
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
 BESIDE = (
     (("check",), ("units",)),
-    (("integration",), ("image", "e2e-disturbs")),
+    (("integration",), ("image",)),
+    (("integration-timing",), ("e2e-disturbs",)),
 )
 """Lanes of stages that run at the same time: one leaves the other most of the cores."""
 
