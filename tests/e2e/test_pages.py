@@ -35,6 +35,7 @@ def pages(perfrun: Cluster) -> Iterator[Shop]:
         yield held
 
 
+@pytest.mark.timing  # where many others run, visits time out
 def test_the_example_passes_and_the_server_saw_each_visit(pages: Shop) -> None:
     pages.kubectl("apply", "-f", EXAMPLE)
     status = pages.done(pages.first_run("shop-pages"), PATIENCE_S)["status"]
