@@ -52,6 +52,11 @@ class Engine:
         """The first request to stop."""
         self._execution: Execution | None = None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has asked for the end of the load."""
+        return self._stopped.stop is not None
+
     async def check(self) -> None:
         """Check that the target can be reached, without a request of the load. Raises
         EngineError."""
@@ -115,7 +120,7 @@ class Engine:
             self._begun = True
         async with self._kind.kept_fresh():
             await execution.finish(on_interval)
-            if self._tears_down and others is not None and self._stopped.stop is None:
+            if self._tears_down and others is not None:
                 await others()
             untidy = await self.teardown()
         report = execution.report(ceiling)

@@ -37,6 +37,8 @@ DEADLINE_WHEN_TERMINATED = 5.0
 CLEAN_UP_SECONDS = PATIENCE_WHEN_STOPPED + 5.0
 """Seconds for the teardown if there was no load."""
 OTHERS_SECONDS = 5.0
+OTHERS_WHEN_STOPPED = 8.0
+"""Seconds: others hear of a stop a second or two later, and then have STOP_GRACE."""
 LOOK_FOR_OTHERS = 0.25
 MACOS_OPEN_MAX = 10_240
 """The most open files that macOS has always let a process set."""
@@ -203,12 +205,15 @@ class Worker:
                     await task
 
     async def _others(self) -> None:
-        """Wait until the other workers have reported, or should have."""
-        patience = grace(self._plan) / NS_PER_S + OTHERS_SECONDS
+        """Wait until the other workers have reported, or should have: what they still write must be
+        undone too."""
+        assert self._engine is not None
+        patience, began = grace(self._plan) / NS_PER_S + OTHERS_SECONDS, monotonic_ns()
         with contextlib.suppress(TimeoutError, WorkerRefusedError):
             async with asyncio.timeout(patience):
-                while not self._terminated.is_set():
-                    if await self._are_others_done():
+                while not await self._are_others_done():
+                    waited = (monotonic_ns() - began) / NS_PER_S
+                    if self._engine.is_stopped and waited > OTHERS_WHEN_STOPPED:
                         return
                     await asyncio.sleep(LOOK_FOR_OTHERS)
 
@@ -232,7 +237,7 @@ class Worker:
             order = await self._client.interval(asked)
         except CoordinatorAwayError:
             return False
-        return order.others_done or order.stop is not None
+        return order.others_done
 
     def _on_interval(self, interval: Interval) -> None:
         self._intervals.append(interval)

@@ -210,6 +210,30 @@ async def test_a_signal_stops_the_load_and_the_report_comes(
     assert coordinator.reports[0].window.attempts == len(server.log)
 
 
+@pytest.mark.parametrize("by_signal", [True, False])
+async def test_the_teardown_of_a_load_that_was_stopped_waits_for_the_other_workers(
+    coordinator: Coordinator, launch: Launch, by_signal: bool
+) -> None:
+    """They hear of it a little later: what they still write must be undone too."""
+    async with running(x=slow(0.05)) as server:
+        load = {"closed": {"users": 2, "duration": "1h"}, "workers": 2}
+        a_plan = plan(server.url, load, step("/x")).model_dump()
+        end = step("/end", "end", method="DELETE")
+        process = await launch(RunPlan.model_validate({**a_plan, "teardown": [end]}))
+        await until(lambda: len(server.log) > 5)
+        if by_signal:
+            process.send_signal(signal.SIGTERM)
+        else:
+            coordinator.order = Order(stop="spec.stop")
+        # Interval 0 asks for the others.
+        await until(lambda: len([one for one in coordinator.intervals if not one.sequence]) > 2)
+        assert "/end" not in [seen.path for seen in server.log]
+        coordinator.order = coordinator.order.model_copy(update={"others_done": True})
+        code, log = await ended(process)
+    assert (code, server.log[-1].path) == (0, "/end"), log
+    assert coordinator.reports[0].teardown.attempts == 1
+
+
 async def test_a_signal_before_the_start_ends_the_worker(
     coordinator: Coordinator, launch: Launch
 ) -> None:
