@@ -107,7 +107,7 @@ class QuickTest(NamedTuple):
             filled = fill_note(self.secret, list(self.secrets))
             yield f"{file}: written, without the values of secret headers. {filled}"
         else:
-            yield f"{file}: written; the same again: perfrun run {file}"
+            yield f"{file}: written. To repeat this run: perfrun run {file}"
         url = self.document["spec"]["target"]["http"]["url"]
         shown = [name for name in _PARAMETER.findall(url) if secret_name(name)]
         if shown:

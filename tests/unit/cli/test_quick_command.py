@@ -187,7 +187,7 @@ def test_a_secret_header_is_sent_from_memory_and_never_written(header):
 def test_what_to_do_with_a_saved_manifest_is_told():
     made = quick_test(QuickOptions("shop?page=1&api_key=x"))
     assert list(made.saved_notes(Path("a.yaml"))) == [
-        "a.yaml: written; the same again: perfrun run a.yaml",
+        "a.yaml: written. To repeat this run: perfrun run a.yaml",
         "a.yaml: its URL contains the value of api_key: keep the file to yourself",
     ]
 
