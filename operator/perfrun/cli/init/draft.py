@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any
+from typing import Any, get_args
 
 from perfrun.api import Json
 from perfrun.api.template import parse, references
+from perfrun.api.test.scenario import Method
 from perfrun.cli.init.texts import one_line
 
 MAX_SCENARIOS = 50
@@ -19,6 +20,7 @@ ALL_CLASSES = frozenset(("Read", "Write"))
 """Those that steps of a draft may have."""
 _MAX_NOTES = 200
 _MAX_LINES = 8
+METHODS: tuple[str, ...] = get_args(Method)
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -41,6 +43,8 @@ class StepDraft:
     """Values by JSONPath."""
     extract: Mapping[str, Json] = field(default_factory=dict)
     think_ms: int = 0
+    max_ms: int = 0
+    """How long a response may take, as the source says; 0: it says nothing."""
     notes: tuple[str, ...] = ()
 
     @property

@@ -7,14 +7,15 @@ secret and what cannot stand in JSON is the same for all, and is decided here.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from perfrun.api import Json
 from perfrun.api.test.metric import LATENCY_MAX
-from perfrun.cli.init.draft import DEFAULT_URL, NotCarried
+from perfrun.cli.init.draft import DEFAULT_URL, NotCarried, ScenarioDraft
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import FEED, SecretFeed, secret_name, secret_value
+from perfrun.cli.init.source import finite_number, no_number
 from perfrun.cli.init.texts import (
     HEADER_NAME,
     Part,
@@ -213,8 +214,9 @@ def of_one_target(
     return DEFAULT_URL, (f"CHANGE THIS: {what}.",), mine
 
 
-def limits_of(limits: Mapping[str, int], not_carried: NotCarried) -> list[Json]:
-    """What a source asks of the times of single responses, as objectives; ms by the step."""
+def limits_of(scenarios: Iterable[ScenarioDraft], not_carried: NotCarried) -> list[Json]:
+    """What a source asks of the times of single responses, as objectives."""
+    limits = {step.name: step.max_ms for one in scenarios for step in one.steps if step.max_ms}
     for step in list(limits)[_MAX_LIMITS:]:
         not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
     return [
@@ -240,7 +242,9 @@ def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json | Non
 def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
     """A text that is meant to be JSON: as JSON where it stays what it is, else as a text."""
     try:
-        found = json.loads(text, object_pairs_hook=_pairs, parse_constant=_refuse)
+        found = json.loads(
+            text, object_pairs_hook=_pairs, parse_constant=no_number, parse_float=finite_number
+        )
         made = _value(values, found, "", split, 0)
     except (ValueError, RecursionError):
         return SentBody(text=raw_text(values, text, split))
@@ -250,10 +254,16 @@ def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
     return SentBody(json=made)
 
 
+def sent_body(values: ForeignValues, kind: str, text: str, split: Split) -> SentBody:
+    """A body of a content type; empty: it is not known."""
+    if "json" in kind.lower():
+        return json_body(values, text, split)
+    return SentBody(text=raw_text(values, text, split))
+
+
 def raw_text(values: ForeignValues, text: str, split: Split) -> str:
     """The template of a body of any kind, without the values of fields that look like secrets: of
     JSON in which variables stand without quotes, of XML, or of a form."""
-    text = text.replace("\r\n", "\n")
     parts: list[Part] = []
     at = 0
     for found in _FIELD.finditer(text):
@@ -293,10 +303,6 @@ def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(found):
         raise ValueError("a key is there twice")
     return made
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _is_exact(value: Any) -> bool:

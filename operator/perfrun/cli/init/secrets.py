@@ -3,7 +3,7 @@
 import re
 
 from perfrun.api import Json
-from perfrun.cli.init.texts import variable_name
+from perfrun.cli.init.texts import UniqueNames, variable_name
 
 FEED = "secrets"
 KEY = "values.csv"
@@ -52,17 +52,13 @@ class SecretFeed:
     def __init__(self, test: str) -> None:
         self.secret = f"{test}-secrets"
         self._columns: dict[tuple[str, str], str] = {}
+        self._names = UniqueNames("_")
 
     def reference(self, name: str, value: str = "") -> str:
         """The call that stands for a value; the value itself is only told from others by it."""
         known = self._columns.get((name, value))
         if known is None:
-            known = stem = variable_name(name)
-            number = 2
-            while known in self._columns.values():
-                known = f"{stem}_{number}"
-                number += 1
-            self._columns[name, value] = known
+            known = self._columns[name, value] = self._names.take(variable_name(name), "value")
         return f"{FEED}.{known}"
 
     @property
@@ -70,8 +66,7 @@ class SecretFeed:
         """The feed, where anything needs it."""
         if not self._columns:
             return ()
-        source = {"secretKeyRef": {"name": self.secret, "key": KEY}}
-        return ({"name": FEED, "csvFrom": source},)
+        return ({"name": FEED, "csvFrom": secret_ref(self.secret, KEY)},)
 
     @property
     def notes(self) -> tuple[str, ...]:

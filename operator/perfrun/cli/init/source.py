@@ -2,13 +2,14 @@
 
 import io
 import json
+import math
 import os
 import re
 import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, NoReturn, Self, cast
 
 from typing_extensions import override
 
@@ -218,3 +219,14 @@ def number_of(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(value) if abs(value) < 1e15 else 0.0
+
+
+def no_number(name: str) -> NoReturn:
+    """For ``json.loads``: NaN and infinities are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def finite_number(text: str) -> float:
+    """For ``json.loads``: a number that becomes an infinity is none."""
+    found = float(text)
+    return found if math.isfinite(found) else no_number(text)

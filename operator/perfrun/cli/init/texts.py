@@ -14,6 +14,7 @@ from perfrun.api.test.target import URL_PATTERN
 
 # What a path and a query may hold as it is; '{' would be doubted as another tool's template.
 _IN_PATH = "/:@!$&'()*+,;=~%?-._"
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _MAX_NAME_LENGTH = 50
 _MAX_COMMENT_LENGTH = 400
 _MAX_CHOICES_LENGTH = 1500
@@ -139,20 +140,27 @@ def variable_name(text: str) -> str:
     return name if _VARIABLE_START.match(name) else f"v_{name}".rstrip("_")
 
 
+def encoded(parts: Sequence[Part], encode: Callable[[str], str]) -> list[Part]:
+    """The parts with their literals encoded."""
+    return [encode(one) if isinstance(one, str) else one for one in parts]
+
+
 class UniqueNames:
     """Names of which none is given twice."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, joint: str = "-") -> None:
+        """``joint``: what stands between a name and its number."""
+        self._joint = joint
+        self._taken: dict[str, int] = {}
+        """By name, the number to try next."""
 
     def take(self, wanted: str, otherwise: str) -> str:
         """``wanted``, with a number where it is taken; ``otherwise`` where it is empty."""
         name = stem = wanted or otherwise
-        number = 2
         while name in self._taken:
-            name = f"{stem}-{number}"
-            number += 1
-        self._taken.add(name)
+            name = f"{stem}{self._joint}{self._taken[stem]}"
+            self._taken[stem] += 1
+        self._taken[name] = 2
         return name
 
 
@@ -171,6 +179,19 @@ def one_line(text: str, longest: int = _MAX_COMMENT_LENGTH) -> str:
 def is_static_name(path: str) -> bool:
     """Whether a path without query is that of a static asset."""
     return _STATIC_NAME.search(path) is not None
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL, without user, password and default port; empty where no
+    target can have it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2].lower()
+    host = host.removesuffix(_DEFAULT_PORTS.get(parts.scheme, ":"))
+    origin = f"{parts.scheme}://{host}"
+    return origin if usable_url(origin) else ""
 
 
 def usable_url(text: str) -> bool:

@@ -12,6 +12,7 @@ from perfrun.api import Json
 from perfrun.cli.init.draft import (
     MAX_PATH_LENGTH,
     MAX_SCENARIOS,
+    METHODS,
     Draft,
     NotCarried,
     ScenarioDraft,
@@ -24,8 +25,8 @@ from perfrun.cli.init.foreign import (
     ForeignValues,
     SentBody,
     header_of,
-    json_body,
     of_one_target,
+    sent_body,
 )
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.source import rows, table, text_of
@@ -33,14 +34,12 @@ from perfrun.cli.init.texts import (
     Part,
     UniqueNames,
     counted,
-    literal,
     one_line,
     path_template,
     slug,
     usable_url,
 )
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _BEGIN = re.compile(r"[A-Z]+\s")
 _MAX_TARGETS = 100_000
 _MAX_WEIGHT = 10_000
@@ -182,7 +181,7 @@ def _is_usable(one: VegetaTarget, not_carried: NotCarried) -> bool:
     why = ""
     if not known:
         why = "it has no URL of HTTP"
-    elif one.method not in _METHODS:
+    elif one.method not in METHODS:
         why = "a step has no such method"
     elif one.file:
         why = f"its body is in the file {one_line(one.file, 80)}"
@@ -207,11 +206,12 @@ def _scenarios(
     most = max(counts.values(), default=1)
     number = 0
     for key, one in first.items():
+        if number == MAX_SCENARIOS:
+            not_carried.add(f"more than the {MAX_SCENARIOS} scenarios of a test", one.line)
+            continue
         step = _step(one, foreign, names, not_carried)
         if len(step.path) > MAX_PATH_LENGTH:
             not_carried.add(f"{one.shown}: its path is too long", one.line)
-        elif number == MAX_SCENARIOS:
-            not_carried.add(f"more than the {MAX_SCENARIOS} scenarios of a test", one.line)
         else:
             number += 1
             weight = max(counts[key] * _MAX_WEIGHT // max(most, _MAX_WEIGHT), 1)
@@ -235,12 +235,7 @@ def _step(
     body = SentBody()
     if one.body:
         kind = headers.get("content-type", {}).get("value", "")
-        is_json = "json" in kind.lower()
-        body = (
-            json_body(foreign, one.body, lambda text: [text])
-            if is_json
-            else SentBody(text=literal(one.body))
-        )
+        body = sent_body(foreign, kind, one.body, lambda text: [text])
     return StepDraft(
         name=names.take(slug(f"{one.method} {parts.path}"), "step"),
         path=path_template(_path(parts.path or "/", parts.query, foreign)),

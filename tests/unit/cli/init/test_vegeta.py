@@ -51,6 +51,17 @@ def notes(text):
     return [one for one in draft(text).notes if one.startswith("Not")]
 
 
+def test_secrets_of_a_form_are_not_copied():
+    body = b"user=ann&password=hunter2secret"
+    (sent,) = steps(target(body=body, Content_Type="application/x-www-form-urlencoded"))
+    assert sent["body"] == "user=ann&password=$(secrets.password)"
+
+
+def test_a_body_keeps_its_line_breaks():
+    (sent,) = steps(target(body=b"a\r\n\r\nb", Content_Type="multipart/form-data; boundary=c"))
+    assert sent["body"] == "a\r\n\r\nb"
+
+
 def test_targets_are_weighted_by_how_often_they_are_listed():
     spec = manifest(draft(HTTP))["spec"]
     assert spec["target"]["http"] == {

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import SourceError
+from perfrun.cli.init.draft import METHODS, SourceError
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import encoded_value, is_static_name, one_line, usable_url
+from perfrun.cli.init.texts import encoded_value, is_static_name, one_line, origin_of
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _STATIC_TYPES = frozenset(
     {"image", "font", "stylesheet", "script", "media", "manifest", "texttrack", "ping", "preflight"}
 )
@@ -23,7 +22,6 @@ _STATIC_MIME = re.compile(
 )
 
 
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HTTP2 = re.compile(r"h2|h3|(http/)?[23](\.0)?(\+quic/\d+)?\Z", re.IGNORECASE)
 
 
@@ -90,7 +88,7 @@ def _entry(raw: Any) -> Entry | None:
     request, response = table(table(raw).get("request")), table(table(raw).get("response"))
     method = text_of(request.get("method")).upper()
     where = _place(text_of(request.get("url")))
-    if method not in _METHODS or where is None:
+    if method not in METHODS or where is None:
         return None
     origin, path = where
     posted = table(request.get("postData"))
@@ -118,16 +116,9 @@ def _entry(raw: Any) -> Entry | None:
 
 
 def _place(url: str) -> tuple[str, str] | None:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+    if not (origin := origin_of(url)):
         return None
-    # A user and a password in it are not copied.
-    host = parts.netloc.rpartition("@")[2].lower()
-    host = host.removesuffix(_DEFAULT_PORTS.get(parts.scheme, ":"))
-    origin = f"{parts.scheme}://{host}"
-    if not usable_url(origin):
-        return None
+    parts = urlsplit(url)
     return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 

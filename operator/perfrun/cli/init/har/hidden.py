@@ -1,10 +1,9 @@
 """Requests of a recording without their secrets, and with ids in one place each."""
 
 import json
-import math
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.api import Json
@@ -12,6 +11,7 @@ from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
+from perfrun.cli.init.source import finite_number, no_number
 from perfrun.cli.init.texts import (
     HEADER_NAME,
     Part,
@@ -123,7 +123,7 @@ class SecretReplacer:
 
     def _json(self, text: str) -> Body:
         try:
-            found = json.loads(text, parse_constant=_no_number, parse_float=_number)
+            found = json.loads(text, parse_constant=no_number, parse_float=finite_number)
         except (ValueError, RecursionError):
             raise UnwrittenError("with a body that is not JSON") from None
         value = self._value(found, "", 0)
@@ -215,15 +215,6 @@ class SecretReplacer:
         self.keys["authorization"] = None
         source = secret_ref(self.secret, "authorization")
         return {"headers": [{"name": "Authorization", "valueFrom": source}]}
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _number(text: str) -> float:
-    found = float(text)
-    return found if math.isfinite(found) else _no_number(text)
 
 
 def _is_exact(value: Any) -> bool:

@@ -8,6 +8,7 @@ from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.foreign import ForeignValues
 from perfrun.cli.init.jmeter.plan import JmeterElement
 from perfrun.cli.init.jmeter.values import JmeterValues
+from perfrun.cli.init.secrets import secret_ref
 from perfrun.cli.init.texts import slug, variable_name
 
 _MAX_FEEDS = 10
@@ -78,8 +79,7 @@ class DataSets:
             f"DIR/{self._secret}/{key}.{commas}"
         ] = None
         order = {"order": "Unique"} if one.text("recycle") == "false" else {}
-        source = {"secretKeyRef": {"name": self._secret, "key": key}}
-        return {"name": name, "csvFrom": source, **order}
+        return {"name": name, "csvFrom": secret_ref(self._secret, key), **order}
 
 
 def _variables(one: JmeterElement) -> list[str]:

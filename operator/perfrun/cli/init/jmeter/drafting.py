@@ -88,11 +88,10 @@ class _Drafting:
             reasons = " ".join(self._not_carried.notes()[:5])
             raise SourceError(f"{self._source}: no HTTP sampler can be used. {reasons}")
         self._target(groups)
-        headers, scenarios = with_common_headers(scenarios)
-        if headers and not (setup or teardown):
-            self._http["headers"] = headers
-        else:
-            _, scenarios = headers, self._with_headers(scenarios, headers)
+        if not (setup or teardown):  # which do not send what all steps of the load send
+            headers, scenarios = with_common_headers(scenarios)
+            if headers:
+                self._http["headers"] = headers
         if self._plan.serialized and len(scenarios) > 1:
             what = "that thread groups run one after another: they are scenarios of one load"
             self._not_carried.add(what, self._plan.serialized)
@@ -102,7 +101,7 @@ class _Drafting:
             for one, weight in zip(scenarios, weights_of(threads), strict=True)
         ]
         load = load_of(of_load, threads, scenarios, self._not_carried)
-        slos = limits_of(steps.limits, self._not_carried)
+        slos = limits_of(scenarios, self._not_carried)
         taken = sum(len(one.steps) for one in scenarios) + len(setup) + len(teardown)
         return Draft(
             name=self._name,
@@ -122,19 +121,6 @@ class _Drafting:
             data_notes=(*self.foreign.notes, *self._data.notes),
             scenario_notes=("Thread groups. A request that fails ends its iteration.",),
         )
-
-    @staticmethod
-    def _with_headers(
-        scenarios: Sequence[ScenarioDraft], headers: Sequence[Json]
-    ) -> list[ScenarioDraft]:
-        """What all steps of the load send is not the target's where others do not send it."""
-        return [
-            replace(
-                one,
-                steps=tuple(replace(it, headers=(*headers, *it.headers)) for it in one.steps),
-            )
-            for one in scenarios
-        ]
 
     def _reserve(self, extractor: JmeterElement) -> None:
         for prop in ("RegexExtractor.refname", "BoundaryExtractor.refname"):

@@ -169,12 +169,14 @@ class JmeterPlan:
         for tree in root.below("hashTree"):
             self._level(tree, JmeterScope())
 
-    def _level(self, tree: XmlElement, scope: JmeterScope) -> None:
+    def _level(self, tree: XmlElement, scope: JmeterScope) -> JmeterScope:
+        """Read one level; returns what applies on it."""
         pairs = [(one, below) for one, below in _pairs(tree) if _is_enabled(one)]
         for element, _ in pairs:
             scope = self._scoped(element, scope)
         for element, below in pairs:
             self._element(element, below, scope)
+        return scope
 
     def _scoped(self, element: JmeterElement, scope: JmeterScope) -> JmeterScope:
         kind = element.kind
@@ -223,12 +225,8 @@ class JmeterPlan:
         if self._group is None:
             self._not_carried.add(f"{element.shown}: it is in no thread group", element.line)
             return
-        pairs = [(one, tree) for one, tree in _pairs(below) if _is_enabled(one)]
-        for one, _ in pairs:
-            scope = self._scoped(one, scope)
-        for one, tree in pairs:
-            self._element(one, tree, scope)
-        self._group.samplers.append(JmeterSampler(element, scope))
+        group, scope = self._group, self._level(below, scope)
+        group.samplers.append(JmeterSampler(element, scope))
 
     def _controller(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
         times = 1

@@ -3,17 +3,16 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, NotCarried, StepDraft
+from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, METHODS, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
     ForeignValues,
     SentBody,
     header_of,
-    json_body,
-    raw_text,
+    sent_body,
     text_of_parts,
 )
 from perfrun.cli.init.jmeter.data import DataSets
@@ -24,8 +23,10 @@ from perfrun.cli.init.openapi.bodies import FORM, FormField, multipart
 from perfrun.cli.init.texts import (
     Part,
     UniqueNames,
+    encoded,
     encoded_value,
     one_line,
+    origin_of,
     path_template,
     slug,
     text_template,
@@ -33,7 +34,6 @@ from perfrun.cli.init.texts import (
 )
 
 Encode = Callable[[str], str]
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _IN_PATH = ("GET", "HEAD", "DELETE", "OPTIONS")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _LOST = {
@@ -87,13 +87,10 @@ def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None
     path = setting_of(sampler, "HTTPSampler.path")
     static = values.static(path)
     if re.match(r"https?://", static):
-        try:
-            parts = urlsplit(static)
-        except ValueError:
+        if not (origin := origin_of(static)):
             return None
-        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
-        rest = static[len(parts.scheme) + 3 + len(parts.netloc) :]
-        return PlacedSampler(sampler, origin, True, rest) if usable_url(origin) else None
+        rest = re.sub(r"https?://[^/?#]*", "", static, count=1)
+        return PlacedSampler(sampler, origin, True, rest)
     scheme = values.static(setting_of(sampler, "HTTPSampler.protocol")) or "http"
     host = values.static(setting_of(sampler, "HTTPSampler.domain")).strip()
     port = values.static(setting_of(sampler, "HTTPSampler.port")).strip()
@@ -123,8 +120,6 @@ class JmeterSteps:
         self._not_carried = not_carried
         self._responses = ResponseReader(values, not_carried)
         self._names = UniqueNames()
-        self.limits: dict[str, int] = {}
-        """How many ms a response may take, by the name of the step."""
 
     def scenario(self, wanted: str) -> str:
         """The name of a scenario; steps and scenarios share their names."""
@@ -187,11 +182,8 @@ class JmeterSteps:
             body = self._raw(arguments, headers) if is_raw else self._form(one, arguments, headers)
         judged = self._responses.read(one.sampler)
         plain = slug(f"{method} {one.path.partition('?')[0]}")
-        name = self._names.take(slug(element.name), plain or method.lower())
-        if judged.max_ms:
-            self.limits[name] = judged.max_ms
         return StepDraft(
-            name=name,
+            name=self._names.take(slug(element.name), plain or method.lower()),
             path=path if path.startswith("/") else f"/{path}",
             method=method,
             headers=tuple(headers.values())[:50],
@@ -200,6 +192,7 @@ class JmeterSteps:
             status=tuple(sorted(judged.status or ())),
             expect_json=judged.expect_json,
             extract=judged.extract,
+            max_ms=judged.max_ms,
         )
 
     def _headers(self, one: PlacedSampler) -> dict[str, Json]:
@@ -246,9 +239,9 @@ class JmeterSteps:
             encode = str
         equals = "=" if value or argument.text("HTTPArgument.use_equals") != "false" else ""
         return [
-            *(encode(one) if isinstance(one, str) else one for one in self._values.split(name)),
+            *encoded(self._values.split(name), encode),
             equals,
-            *(encode(one) if isinstance(one, str) else one for one in hidden),
+            *encoded(hidden, encode),
         ]
 
     def _raw(self, arguments: Sequence[JmeterElement], headers: dict[str, Json]) -> SentBody:
@@ -256,9 +249,7 @@ class JmeterSteps:
         if len(text) > MAX_BODY_LENGTH:
             raise NoSamplerStepError("its body is too long")
         kind = headers.get("content-type", {}).get("value", "")
-        if "json" in kind.lower():
-            return json_body(self._foreign, text, self._values.split)
-        return SentBody(text=raw_text(self._foreign, text, self._values.split))
+        return sent_body(self._foreign, kind, text.replace("\r\n", "\n"), self._values.split)
 
     def _form(
         self, one: PlacedSampler, arguments: Sequence[JmeterElement], headers: dict[str, Json]

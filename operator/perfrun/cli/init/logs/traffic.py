@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from perfrun.cli.init.draft import METHODS
 from perfrun.cli.init.logs.lines import LoggedRequest
 from perfrun.cli.init.secrets import is_uuid, secret_name, secret_value
 from perfrun.cli.init.texts import is_static_name
@@ -21,7 +22,6 @@ _WINDOW = 600
 """Seconds that lines may be out of order: they are written when requests end."""
 _NUMBER = re.compile(r"[0-9]+\Z")
 _HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{8,}\Z", re.IGNORECASE)
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestKind(NamedTuple):
@@ -58,7 +58,7 @@ class Traffic:
     def add(self, line: LoggedRequest | None) -> None:
         """Count one line; None: it could not be read."""
         self.lines += 1
-        target = None if line is None or line.method not in _METHODS else _origin_form(line.target)
+        target = None if line is None or line.method not in METHODS else _origin_form(line.target)
         if line is None or target is None:
             self.unread += 1
             return

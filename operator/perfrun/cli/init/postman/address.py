@@ -9,7 +9,7 @@ from perfrun.cli.init.foreign import ForeignValues
 from perfrun.cli.init.postman.collection import is_enabled
 from perfrun.cli.init.postman.values import PostmanValues
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import Part, encoded_value, path_template, usable_url
+from perfrun.cli.init.texts import Part, encoded, encoded_value, origin_of, path_template
 
 _URL = re.compile(
     r"(?:(?P<scheme>[a-z]+|\{\{[^{}]*\}\})://)?(?P<host>(?:\{\{[^{}]*\}\}|[^/?#{])*)", re.I
@@ -47,14 +47,9 @@ def address_of(url: object, values: PostmanValues) -> Address | None:
     if "{{" in base:
         return Address(found[0], False, "", rest, variables)
     base = base if "://" in base else f"http://{base}"
-    try:
-        parts = urlsplit(base)
-    except ValueError:
+    if not (origin := origin_of(base)):
         return None
-    # A user and a password in it are not copied.
-    origin = f"{parts.scheme.lower()}://{parts.netloc.rpartition('@')[2].lower()}"
-    if not usable_url(origin):
-        return None
+    parts = urlsplit(base)
     query = f"?{parts.query}" if parts.query else ""
     return Address(origin, True, parts.path.rstrip("/") + query, rest, variables)
 
@@ -93,7 +88,11 @@ def path_of(address: Address, values: PostmanValues, foreign: ForeignValues) -> 
         parts += ["/"] if index else []
         if named := _COLON.match(segment):
             value = address.variables.get(named[1], "")
-            parts += _encoded(values.split(value)) if value else [foreign.unknown(named[1])]
+            parts += (
+                encoded(values.split(value), encoded_value)
+                if value
+                else [foreign.unknown(named[1])]
+            )
         else:
             parts += values.split(segment) if segment else []
     for index, pair in enumerate(query.split("&") if mark else []):
@@ -103,7 +102,3 @@ def path_of(address: Address, values: PostmanValues, foreign: ForeignValues) -> 
         parts += foreign.hidden(name, values.split(value)) if value else []
     template = path_template(parts)
     return template if template.startswith("/") else f"/{template}"
-
-
-def _encoded(parts: list[Part]) -> list[Part]:
-    return [encoded_value(one) if isinstance(one, str) else one for one in parts]

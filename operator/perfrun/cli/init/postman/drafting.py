@@ -84,7 +84,7 @@ def _draft(
         raise SourceError(f"{source}: no request can be used. {reasons}")
     headers, scenarios = with_common_headers(scenarios)
     taken = sum(len(one.steps) for one in scenarios)
-    load = users(scenarios, slos=limits_of(steps.limits, not_carried))
+    load = users(scenarios, slos=limits_of(scenarios, not_carried))
     http: Json = {"cookies": True, **({"headers": headers} if headers else {})}
     return Draft(
         name=name,

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import MAX_PATH_LENGTH, NotCarried, StepDraft
+from perfrun.cli.init.draft import MAX_PATH_LENGTH, METHODS, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
     ForeignValues,
@@ -22,9 +22,16 @@ from perfrun.cli.init.postman.collection import PostmanRequest, is_enabled, name
 from perfrun.cli.init.postman.script import ScriptEffects, effects_of
 from perfrun.cli.init.postman.values import PostmanValues
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import HEADER_NAME, Part, UniqueNames, one_line, slug, text_template
+from perfrun.cli.init.texts import (
+    HEADER_NAME,
+    Part,
+    UniqueNames,
+    encoded,
+    one_line,
+    slug,
+    text_template,
+)
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _KINDS = {
     "json": "application/json",
     "xml": "application/xml",
@@ -49,8 +56,6 @@ class PostmanSteps:
         self._values = values
         self._not_carried = not_carried
         self._names = UniqueNames()
-        self.limits: dict[str, int] = {}
-        """How many ms a response may take, by the name of the step."""
 
     def scenario(self, wanted: str) -> str:
         """The name of a scenario; steps and scenarios share their names."""
@@ -90,6 +95,7 @@ class PostmanSteps:
     def _tested(self, step: StepDraft, one: PostmanRequest) -> StepDraft:
         """The step with what scripts expect of the response and take from it."""
         status: set[int] | None = None
+        max_ms = 0
         expect: dict[str, Any] = {}
         extract: dict[str, Json] = {}
         for script in one.scripts:
@@ -108,14 +114,13 @@ class PostmanSteps:
                     self._not_carried.add(f"{what}: the variable {name}", script.line)
                 else:
                     extract[self._values.extract(name)] = how
-            if effects.max_ms:
-                known = self.limits.get(step.name, effects.max_ms)
-                self.limits[step.name] = min(known, effects.max_ms)
+            max_ms = min(max_ms or effects.max_ms, effects.max_ms or max_ms)
         return replace(
             step,
             status=tuple(sorted(status or ())),
             expect_json=dict(list(expect.items())[:20]),
             extract=extract,
+            max_ms=max_ms,
         )
 
     def _effects(self, text: str, line: int, what: str) -> ScriptEffects:
@@ -202,6 +207,7 @@ class PostmanSteps:
         raise NoStepError(f"request {shown}: a body of the mode {one_line(mode, 30)}")
 
     def _raw(self, body: Json, text: str, headers: list[Json]) -> tuple[SentBody, str]:
+        text = text.replace("\r\n", "\n")
         language = text_of(table(table(body.get("options")).get("raw")).get("language"))
         stated = [one.get("value", "") for one in headers if one["name"].lower() == "content-type"]
         kind = stated[0].lower() if stated else _KINDS.get(language, "")
@@ -241,7 +247,7 @@ class PostmanSteps:
 
 
 def _form_text(parts: list[Part]) -> str:
-    return text_template([quote_plus(one) if isinstance(one, str) else one for one in parts])
+    return text_template(encoded(parts, quote_plus))
 
 
 def _has(headers: list[Json], name: str) -> bool:

@@ -364,6 +364,22 @@ def test_assertions_on_json_and_on_the_time():
     }
 
 
+def test_a_limit_of_the_whole_plan_is_about_steps_of_the_load():
+    limit = jmx_element("DurationAssertion", DurationAssertion__duration="250")
+    setup = jmx_group(jmx_sampler("login"), kind="SetupThreadGroup", num_threads=1, loops="1")
+    limited = [
+        slo["of"] for slo in spec(limit, setup, jmx_group(jmx_sampler()))["slos"] if "of" in slo
+    ]
+    assert limited == ["list"]
+
+
+def test_a_default_port_is_the_same_server():
+    full, parts = jmx_sampler("a", path="https://shop:443/l"), jmx_sampler("b", protocol="https")
+    found = spec(jmx_group(full, parts))
+    assert found["target"]["http"]["url"] == "https://shop"
+    assert [one["http"]["path"] for one in found["scenarios"][0]["steps"]] == ["/l", "/items"]
+
+
 @pytest.mark.parametrize(
     ("kind", "props", "extract"),
     [

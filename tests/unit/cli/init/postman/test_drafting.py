@@ -164,6 +164,10 @@ def test_version_2_0_has_texts_and_objects_in_other_places():
             "body": '{"a": 1, "a": 2}',
             "headers": [{"name": "Content-Type", "value": "application/json"}],
         }),
+        ({"mode": "raw", "raw": '{"a": 1e999}'}, {
+            "body": '{"a": 1e999}',
+            "headers": [{"name": "Content-Type", "value": "application/json"}],
+        }),
         ({"mode": "raw", "raw": '{"{{$guid}}": 1}'}, {
             "body": '{"$(uuid())": 1}',
             "headers": [{"name": "Content-Type", "value": "application/json"}],
