@@ -163,21 +163,23 @@ class Iteration:
     def responded(self, connection: Link, now: int) -> None:  # noqa: C901 - the hot path
         """The response to the last attempt is complete."""
         tally, step, carrier = self._tally, self._step, self._carrier
-        tally.status_codes[connection.status] += 1
         tally.bytes_received += connection.received
         held: Link | None = connection
         if not connection.keep_alive or connection.home is not carrier.held:
             self._give_back(now)
             held = None
-        if connection.status in step.fine and not carrier.cookies:
+        status = connection.status
+        if status == tally.usual or self._is_fine(status):
             if step.checks:
                 tally.checks_passed += step.checks
         else:
+            tally.status_codes[status] += 1
             if held is not None:
                 self._give_back(now)
                 held = None
             if not self._passes(connection, now):
                 return
+            tally.counted += 1
         took = now - self._written
         if connection.first_byte == now:
             tally.add_quick(took)
@@ -207,6 +209,13 @@ class Iteration:
         if self.values:
             self.values = {}
         self._begin(now, held)
+
+    def _is_fine(self, status: int) -> bool:
+        """Whether the status alone makes the response a success, which is then noted."""
+        if self._carrier.cookies or status not in self._step.fine:
+            return False
+        self._tally.note_fine(status)
+        return True
 
     def broken(self, error: ErrorClass, said: str = "") -> None:
         """The last attempt will have no response."""

@@ -144,6 +144,7 @@ class StepTally:
         "checks_failed",
         "checks_passed",
         "classes",
+        "counted",
         "errors",
         "examples",
         "latency",
@@ -158,6 +159,7 @@ class StepTally:
         "status_codes",
         "step",
         "ttfb",
+        "usual",
     )
 
     def __init__(
@@ -171,7 +173,10 @@ class StepTally:
         self.said: dict[str, str] = {}
         """The message of the first failure of each class."""
         self.status_codes: defaultdict[int, int] = defaultdict(int)
-        """Answers by status code."""
+        """Answers by status code, but for successes with the usual one."""
+        self.usual = self.counted = 0
+        """The status code of most successes (0: not known yet), and how many successes are among
+        ``status_codes``: the others had the usual one, and need no count of their own."""
         self.examples: dict[int, str] = {}
         """The first failure of each status code."""
         self.latency = Samples(Folded(), recent)
@@ -223,6 +228,15 @@ class StepTally:
         if said and name not in self.said:
             self.said[name] = foreign(said, MAX_SAID)
 
+    def note_fine(self, status: int) -> None:
+        """Count a success that does not have the usual status code; the first has it."""
+        if not self.usual:
+            self.usual = status
+            self.status_codes[status] += 0  # codes stand in the order in which they came
+        else:
+            self.status_codes[status] += 1
+            self.counted += 1
+
     def lacks_example(self, status: int) -> bool:
         """Whether no failure with this status code is kept yet, and there is room for one."""
         return status not in self.examples and len(self.examples) < MAX_STATUS_CODES
@@ -269,7 +283,10 @@ class StepTally:
         if (body := self.body.histogram()) is not None:
             body.fold(np.zeros(self.succeeded - body.count, dtype=np.int64))
         codes: dict[str, int] = {}
-        add_status_codes(codes, {str(code): count for code, count in self.status_codes.items()})
+        answers = dict(self.status_codes)
+        if self.usual:
+            answers[self.usual] += self.succeeded - self.counted
+        add_status_codes(codes, {str(code): count for code, count in answers.items()})
         return StepRecord(
             scenario=self.scenario,
             step=self.step,

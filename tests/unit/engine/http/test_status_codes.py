@@ -48,6 +48,22 @@ async def test_redirects_and_retries_are_answers_too(run: Run) -> None:
     assert got.status_codes == {"302": 1, "503": 1, "200": 1}
 
 
+@pytest.mark.parametrize("more", [{}, {"cookies": True}])
+@pytest.mark.parametrize(
+    ("statuses", "fine"),
+    [((200, 201, 200, 404, 201), None), ((404, 200, 404, 500, 503), [404, 200])],
+)
+async def test_successes_of_several_codes_are_counted_by_code(
+    run: Run, more: dict[str, bool], statuses: tuple[int, ...], fine: list[int] | None
+) -> None:
+    expect = {"expect": {"status": fine}} if fine else {}
+    async with running(x=in_turn(*statuses)) as server:
+        report = await run(plan(server.url, burst(15), {**step("/x"), **expect}, **more))
+    (got,) = report.window.steps
+    assert got.status_codes == {str(code): 3 * statuses.count(code) for code in statuses}
+    assert got.succeeded == 3 * sum(code in (fine or (200, 201)) for code in statuses)
+
+
 async def test_of_many_status_codes_the_most_frequent_are_kept(run: Run) -> None:
     statuses = [status for status in range(400, 430) for _ in range(1 + (status >= 410))]
     async with running(x=in_turn(*statuses)) as server:
