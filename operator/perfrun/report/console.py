@@ -24,6 +24,7 @@ from perfrun.api.run.perfrun import (
 )
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
+from perfrun.logic.comparison.model import NO_FIGURE
 from perfrun.report.advice import next_steps
 from perfrun.report.lines import (
     FigureTable,
@@ -186,9 +187,9 @@ def _counts(
         )
     if summary.errors:
         lines.append(f"errors: {by_count(summary.errors)}")
-    if code_rows(steps):
+    if codes := code_rows(steps):
         lines.append(f"status codes: {by_count(summary.status_codes)}")
-        lines += code_lines(steps)
+        lines += code_lines(codes)
     lines += explained(steps)
     return _labelled("Requests", lines)
 
@@ -219,7 +220,13 @@ def _search(capacity: CapacityStatus) -> RenderableType:
     for index, hold in enumerate(capacity.holds, 1):
         outcome = hold.outcome or "not judged"
         told = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
-        row = (str(index), hold.rate, figure(hold.p95), hold.error_rate or "n/a", printable(told))
+        row = (
+            str(index),
+            hold.rate,
+            figure(hold.p95),
+            hold.error_rate or NO_FIGURE,
+            printable(told),
+        )
         table.add_row(*map(Text, row))
     return table
 
@@ -280,9 +287,10 @@ def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
     table.add_column("Verdict", no_wrap=True)
     for run in ordered:
         seconds = load_seconds(run)
-        load = "n/a" if seconds is None else f"{seconds:.1f}s"
+        load = NO_FIGURE if seconds is None else f"{seconds:.1f}s"
         test = run.test
-        table.add_row(*map(Text, (test, load, _p95(run) or "n/a", run.status.verdict or "n/a")))
+        told = (test, load, _p95(run) or NO_FIGURE, run.status.verdict or NO_FIGURE)
+        table.add_row(*map(Text, told))
     print_plain(table, console)
 
 

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 
-from perfrun.api.quantities import NS_PER_S
+from perfrun.api.quantities import NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import PerfRun, StepStatus, Summary
 from perfrun.api.test.metric import QUANTILES
 from perfrun.logic.comparison.model import Reported
@@ -15,7 +15,7 @@ from perfrun.measure.histogram import supports
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.measure.sketch import Sketch
-from perfrun.report.figures import LATENCIES, RATES, Figure, of_load, run_figures
+from perfrun.report.figures import LATENCIES, RATES, Figure, of_load
 
 STEPS, TIMELINE = "steps.csv", "timeline.csv"
 _RUN = ("namespace", "test", "run", "start_time")
@@ -73,7 +73,7 @@ def _steps(run: PerfRun) -> Iterator[Line]:
     status = run.status
     if status.summary is None:
         return
-    window = run_figures(run).window_seconds
+    window = parse_duration(status.summary.window) / NS_PER_S
     parts: list[tuple[str, str, Summary | StepStatus]] = [("", "", status.summary)]
     parts += [(step.scenario, step.name, step) for step in status.steps]
     for scenario, step, part in parts:
@@ -105,23 +105,24 @@ def _points(run: PerfRun, result: RunResult, report: WorkerReport) -> Iterator[L
     series, warmup = report.series, result.plan.load.warmup or 0
     columns = {name: getattr(series, name) for name in _SERIES}
     length = max(map(len, (*columns.values(), series.lag, series.latency)))
+    about = _run(run)
     for index in range(length):
         start = index * series.resolution
-
-        def at(values: Sequence[int], place: int = index) -> object:
-            return values[place] if place < len(values) else ""
-
-        lag = at(series.lag)
+        lag = _at(series.lag, index)
         yield {
-            **_run(run),
+            **about,
             "start_s": start / NS_PER_S,
             "end_s": (start + series.resolution) / NS_PER_S,
             "part": _part(start, warmup, report.load_time),
-            **{name: at(values) for name, values in columns.items()},
+            **{name: _at(values, index) for name, values in columns.items()},
             "lag_max_s": lag / NS_PER_S if isinstance(lag, int) else "",
             **(_latency(series.latency[index]) if index < len(series.latency) else {}),
-            **{f"failed_{kind}": at(values) for kind, values in series.errors.items()},
+            **{f"failed_{kind}": _at(values, index) for kind, values in series.errors.items()},
         }
+
+
+def _at(values: Sequence[int], index: int) -> object:
+    return values[index] if index < len(values) else ""
 
 
 def _part(start: int, warmup: int, load_time: int) -> str:

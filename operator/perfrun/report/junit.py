@@ -10,16 +10,16 @@ from datetime import UTC
 
 from perfrun.api.quantities import NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, SloStatus, Verdict, figure_of
-from perfrun.api.test.metric import LATENCY, MEMORY_PEAK, METRICS, STATISTICS, MetricSource, subject
+from perfrun.api.test.metric import MEMORY_PEAK, METRICS, MetricSource, subject
 from perfrun.api.times import parse_time
 from perfrun.logic.verdict.compare import worst
 from perfrun.report.advice import next_steps
+from perfrun.report.figures import LATENCIES
 
 _SKIPPED = (Verdict.NOT_APPLICABLE, Verdict.INCONCLUSIVE)
 _SUMMARY = [
     name for name, row in METRICS.items() if row.source is MetricSource.LOAD and not row.statistic
 ]
-_LATENCY = [f"{LATENCY}.{statistic}" for statistic in STATISTICS]
 _KINDS = ("failure", "error", "skipped")
 
 
@@ -120,7 +120,7 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
             **{name: figure_of(summary, name) for name in _SUMMARY},
             "requests": str(summary.requests.sent),
         }
-        figures |= {name: figure_of(summary, name) for name in _LATENCY}
+        figures |= {name: figure_of(summary, name) for name in LATENCIES}
         yield from ((name, text) for name, text in figures.items() if text is not None)
     if (benchmark := status.benchmark) is not None:
         if benchmark.memory_peak is not None:

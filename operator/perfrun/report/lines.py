@@ -121,11 +121,11 @@ def code_rows(steps: Sequence[StepStatus]) -> list[CodeRow]:
     return rows if telling else []
 
 
-def code_lines(steps: Sequence[StepStatus]) -> Iterator[str]:
+def code_lines(codes: Sequence[CodeRow]) -> Iterator[str]:
     """The most frequent failures by status code: ``list: 404 (7 answers): GET /x: ...``."""
     # Of those below 400 most answers are successes.
     rows = sorted(
-        (row for row in code_rows(steps) if row.example),
+        (row for row in codes if row.example),
         key=lambda row: (row.code < "400", -row.answers),
     )
     for row in rows[:MAX_FAILURES]:

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from perfrun.api import Json
 from perfrun.api.base import ApiModel
+from perfrun.api.schema.reference import write_or_check
 from perfrun.measure.report import WorkerReport
 from perfrun.report.figures import FiguresDocument
 
@@ -80,15 +81,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args(arguments)
-    for name in SCHEMAS:
-        file = options.folder / name
-        text = json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
-        if not options.check:
-            file.write_text(text)
-        elif not file.exists() or file.read_text() != text:
-            sys.stderr.write(f"{file} differs from the models: run `make crds`\n")
-            return 1
-    return 0
+    files = {
+        options.folder / name: json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
+        for name in SCHEMAS
+    }
+    return write_or_check(files, check=options.check)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ from rich.text import Text
 
 from perfrun.api.quantities import parse_duration, parse_percent
 from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
+from perfrun.logic.comparison.model import NO_FIGURE
 from perfrun.measure.wire import TIMEOUT
 
 _LEFT_OUT = ("p50", "avg", "p99", "max")
 """The columns that are dropped first if there is no space."""
 _STATISTICS = ("avg", "p50", "p95", "p99", "max")
 ALL = "all steps"
-NO_FIGURE = "n/a"
-"""In the place of a figure that is not there, for people."""
 _MAX_STEPS = 30
 _NAME = 12
 """Characters of a step's name that are worth more than another column."""
@@ -93,14 +92,19 @@ def _value(parse: Callable[[str], float], text: str | None) -> float:
         return -1.0
 
 
+def named(steps: Sequence[StepStatus]) -> list[tuple[str, StepStatus]]:
+    """Each step by its name in a report, the worst first."""
+    several = len({step.scenario for step in steps}) > 1
+    return [
+        (f"{step.scenario}/{step.name}" if several else step.name, step)
+        for step in worst_first(steps)
+    ]
+
+
 def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
     """All steps together, and each of the thirty worst, the worst first."""
     whole = [] if len(steps) == 1 else [_row(ALL, summary)]
-    several = len({step.scenario for step in steps}) > 1
-    return whole + [
-        _row(f"{step.scenario}/{step.name}" if several else step.name, step)
-        for step in worst_first(steps)[:_MAX_STEPS]
-    ]
+    return whole + [_row(name, step) for name, step in named(steps)[:_MAX_STEPS]]
 
 
 def _row(name: str, part: Summary | StepStatus) -> Row:
@@ -109,7 +113,7 @@ def _row(name: str, part: Summary | StepStatus) -> Row:
     return {
         "Step": name,
         "Rate": _grouped(part.throughput),
-        "Errors": part.error_rate or "n/a",
+        "Errors": part.error_rate or NO_FIGURE,
         **figures,
     }
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from perfrun.api import Json
@@ -150,13 +150,18 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
     parser.add_argument("file", type=Path)
     options = parser.parse_args(arguments)
-    if not options.check:
-        options.file.write_text(reference())
-        return 0
-    if options.file.exists() and options.file.read_text() == reference():
-        return 0
-    sys.stderr.write(f"{options.file} differs from the models: run `make crds`\n")
-    return 1
+    return write_or_check({options.file: reference()}, check=options.check)
+
+
+def write_or_check(files: Mapping[Path, str], *, check: bool) -> int:
+    """Write generated files, or only compare them. Returns the exit code."""
+    for file, text in files.items():
+        if not check:
+            file.write_text(text)
+        elif not file.exists() or file.read_text() != text:
+            sys.stderr.write(f"{file} differs from the models: run `make crds`\n")
+            return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -8,13 +8,12 @@ from typing import Any
 from perfrun.api.test.metric import Notation
 from perfrun.cli.terminal.exits import FailOn
 from perfrun.cli.terminal.outputs import Form
-from perfrun.logic.comparison.model import Comparison, Reported
+from perfrun.logic.comparison.model import NO_FIGURE, Comparison, Reported
 from perfrun.report.csv_tables import csv_files, steps_csv
 from perfrun.report.document import run_document
 from perfrun.report.figures import UNITS
 from perfrun.report.junit import junit
 from perfrun.report.markdown import comparison_markdown, markdown
-from perfrun.report.steps import NO_FIGURE
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,18 +89,15 @@ class Window(Session[PageStep]):
         before = self._gate.received
         try:
             done = await self._performed(step, request)
+            self._over = step.is_last
         except PlaywrightError as error:
             self._over = True
             failure = self._failure(error.message)
-            done = Done(failure.error, self._gate.received - before, said=failure.said)
-            return done._replace(status=self._seen.status or 0)
+            done = Done(failure.error, said=failure.said)
         except _PageError as error:
             self._over = True
             failed = 1 if step.status else 0
-            received = self._gate.received - before
-            done = Done(error.failure.error, received, failed=failed, said=error.failure.said)
-            return done._replace(status=self._seen.status or 0)
-        self._over = step.is_last
+            done = Done(error.failure.error, failed=failed, said=error.failure.said)
         received = self._gate.received - before
         return done._replace(received=received, status=self._seen.status or 0)
 

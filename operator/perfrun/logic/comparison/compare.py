@@ -9,6 +9,7 @@ from perfrun.logic.comparison.differences import Doubt, doubt_about, names, warn
 from perfrun.logic.comparison.groups import ALPHA, least_runs
 from perfrun.logic.comparison.measurables import Measurable, measurables
 from perfrun.logic.comparison.model import (
+    NO_FIGURE,
     Cell,
     Comparison,
     Group,
@@ -130,7 +131,7 @@ def _row(
     values = [of.value(index) for index in range(len(columns))]
     cells = [
         Cell(
-            text=of.texts.get(index, "n/a"),
+            text=of.texts.get(index, NO_FIGURE),
             value=value,
             change=change_between(of, first, value)
             if index and first is not None and value is not None

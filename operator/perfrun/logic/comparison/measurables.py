@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from perfrun.api.run.perfrun import PerfRun, SloStatus, StepStatus, Summary, figure_of
+from perfrun.api.run.perfrun import (
+    PerfRun,
+    PerfRunStatus,
+    SloStatus,
+    StepStatus,
+    Summary,
+    figure_of,
+)
 from perfrun.api.test.metric import (
     MEMORY_PEAK,
     METRICS,
@@ -63,10 +70,12 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
             one.objective = one.objective or objective
             if text is not None:
                 one.texts.setdefault(number, text)
+    parts = [_parts(run.status) for run in runs]
     for one in found.values():
-        for number, run in enumerate(runs):
+        for number, of_run in enumerate(parts):
             # An objective of one run may be about a figure that others have without it.
-            if number not in one.texts and (text := _otherwise(run, one)) is not None:
+            part = None if number in one.texts else of_run.get(one.of)
+            if part is not None and (text := figure_of(part, one.metric)) is not None:
                 one.texts[number] = text
     order = {metric: place for place, metric in enumerate(_OVERALL)}
     known = [
@@ -115,15 +124,12 @@ def _figures(run: PerfRun) -> Iterator[tuple[str, str, str | None, bool]]:
                     yield row.name, one.name, one.figures.get(row.name), False
 
 
-def _otherwise(run: PerfRun, one: Measurable) -> str | None:
-    """What a run measured that no objective and no fixed row of it names."""
-    status = run.status
-    parts: list[Summary | StepStatus] = [
-        step for step in status.steps if _name(step, status.steps) == one.of
-    ]
-    if not one.of and status.summary is not None:
-        parts = [status.summary]
-    return figure_of(parts[0], one.metric) if parts else None
+def _parts(status: PerfRunStatus) -> dict[str, Summary | StepStatus]:
+    """Each step by its name, the first of several; all of them together by an empty one."""
+    parts: dict[str, Summary | StepStatus] = {
+        _name(step, status.steps): step for step in reversed(status.steps)
+    }
+    return parts if status.summary is None else {**parts, "": status.summary}
 
 
 def _known(slos: Iterable[SloStatus]) -> Iterator[SloStatus]:

@@ -13,6 +13,9 @@ from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.api.test.metric import Direction, Notation
 from perfrun.measure.result import RunResult
 
+NO_FIGURE = "n/a"
+"""In the place of a figure that is not there, for people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reported:

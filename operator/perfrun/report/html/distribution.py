@@ -8,7 +8,7 @@ from typing import NamedTuple
 from perfrun.api.quantities import format_duration, parse_duration
 from perfrun.api.run.perfrun import PerfRunStatus, SloStatus
 from perfrun.api.test.metric import LATENCY_P95, QUANTILES, subject
-from perfrun.logic.comparison.model import Reported
+from perfrun.logic.comparison.model import NO_FIGURE, Reported
 from perfrun.logic.verdict.readings import Distribution, Reading
 from perfrun.measure.histogram import NEEDED_BEYOND, Histogram, supports
 from perfrun.measure.plan import RunPlan
@@ -95,7 +95,7 @@ class Curve:
     def text(self, share: float) -> str:
         """The value at a share, as all other figures are written."""
         found = self.distribution.percentile(share) if share else self.distribution.statistic("min")
-        return found.text(LATENCY_P95, ()) if isinstance(found, Reading) else "n/a"
+        return found.text(LATENCY_P95, ()) if isinstance(found, Reading) else NO_FIGURE
 
     def points(self) -> list[Point]:
         """Of the supported part, evenly on the axis."""

@@ -35,10 +35,10 @@ def draw(chart: Chart) -> Markup:
 def legend(chart: Chart) -> list[tuple[Markup, str]]:
     """A sample and the name of each line, area and limit that has one."""
     lines = [
-        (_sample("line", line.style, line.mark), line.name) for line in chart.lines if line.name
+        (sample("line", line.style, line.mark), line.name) for line in chart.lines if line.name
     ]
-    areas = [(_sample("area", area.style), area.name) for area in chart.areas if area.name]
-    limits = [(_sample("limit", ""), limit.label) for limit in chart.limits if limit.label]
+    areas = [(sample("area", area.style), area.name) for area in chart.areas if area.name]
+    limits = [(sample("limit", ""), limit.label) for limit in chart.limits if limit.label]
     return [*lines, *areas, *limits]
 
 
@@ -210,7 +210,7 @@ def _apart(ends: Sequence[Point], height: float) -> list[float]:
     return rooms
 
 
-def _sample(kind: str, style: str, mark: str = "") -> Markup:
+def sample(kind: str, style: str, mark: str = "") -> Markup:
     """What a line or an area looks like, for a legend."""
     shape = {
         "line": element("path", class_=f"line {style}", d="M0 7H28"),

@@ -15,14 +15,14 @@ from perfrun.api.run.perfrun import (
 from perfrun.api.test.load import Load
 from perfrun.api.test.metric import CAPACITY, THROUGHPUT, subject
 from perfrun.api.times import parse_time
-from perfrun.logic.comparison.model import Reported
+from perfrun.logic.comparison.model import NO_FIGURE, Reported
 from perfrun.logic.schedule.admission import place_of
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.report.lines import by_count, explained
-from perfrun.report.steps import ALL, figure, number, worst_first
+from perfrun.report.steps import ALL, figure, named, number
 
 MAX_TRACES = 10
 
@@ -61,7 +61,7 @@ def heading(run: PerfRun) -> list[Fact]:
 
 def key_figures(summary: Summary) -> list[Fact]:
     """The most important figures."""
-    facts = [Fact(THROUGHPUT, summary.throughput), Fact("errors", summary.error_rate or "n/a")]
+    facts = [Fact(THROUGHPUT, summary.throughput), Fact("errors", summary.error_rate or NO_FIGURE)]
     if summary.capacity is not None:
         facts.insert(0, Fact(CAPACITY, summary.capacity))
     if summary.latency is not None:
@@ -113,11 +113,7 @@ def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
 def parts(status: PerfRunStatus) -> list[tuple[str, Summary | StepStatus]]:
     """By name: all steps together where there are several, and each of them, the worst first."""
     whole = [(ALL, status.summary)] if status.summary and len(status.steps) > 1 else []
-    several = len({step.scenario for step in status.steps}) > 1
-    return whole + [
-        (f"{step.scenario}/{step.name}" if several else step.name, step)
-        for step in worst_first(status.steps)
-    ]
+    return [*whole, *named(status.steps)]
 
 
 def generator(run: PerfRun) -> list[Fact]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from perfrun.api.run.perfrun import PerfRun, Verdict, figure_of
 from perfrun.api.test.metric import ERROR_RATE, LATENCY_P95, THROUGHPUT
-from perfrun.logic.comparison.model import Reported
+from perfrun.logic.comparison.model import NO_FIGURE, Reported
 from perfrun.report.console import MARKS
 from perfrun.report.html.facts import moment
 from perfrun.report.html.page import render
@@ -35,9 +35,10 @@ class IndexRow:
 def run_pages(runs: Sequence[Reported]) -> Mapping[str, str]:
     """Pages by file name: one for each run, and of several a list of all; of runs of one name the
     last."""
-    pages = {_file(one.run): run_page(one) for one in runs}
+    last = {_file(one.run): one for one in runs}
+    pages = {file: run_page(one) for file, one in last.items()}
     if len(pages) > 1:
-        pages[INDEX] = index_page(list({_file(one.run): one.run for one in runs}.values()))
+        pages[INDEX] = index_page([one.run for one in last.values()])
     return pages
 
 
@@ -82,5 +83,5 @@ def _row(run: PerfRun) -> IndexRow:
         p95=text(LATENCY_P95),
         rate=text(THROUGHPUT),
         errors=text(ERROR_RATE),
-        started=moment(status.start_time) if status.start_time else "n/a",
+        started=moment(status.start_time) if status.start_time else NO_FIGURE,
     )

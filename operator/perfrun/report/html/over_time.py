@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from perfrun.api.quantities import format_duration, parse_duration
+from perfrun.api.test.metric import QUANTILES
 from perfrun.measure.histogram import samples_for, supports
 from perfrun.measure.sketch import Sketch
 from perfrun.measure.wire import TIMEOUT
@@ -23,7 +24,7 @@ from perfrun.report.html.timeline import Timeline, per_second
 _FAR = 4
 """A limit this many times above all measured values is mentioned, but not drawn."""
 _DRAWN = (("p50", "median"), ("p95", ""), ("p99", ""), ("max", "the slowest"))
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_SHARES = {name: QUANTILES[name] for name in ("p50", "p95", "p99")}
 
 
 def charts_over_time(timeline: Timeline) -> Iterator[Chart]:

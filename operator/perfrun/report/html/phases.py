@@ -8,8 +8,9 @@ from markupsafe import Markup
 from perfrun.api.quantities import format_duration
 from perfrun.api.run.perfrun import StepStatus
 from perfrun.measure.record import Outcome, StepRecord, Timing, timing_key
+from perfrun.report.html.drawing import sample
 from perfrun.report.html.svg import clean, element, percent
-from perfrun.report.steps import worst_first
+from perfrun.report.steps import named
 
 MAX_BARS = 30
 _PARTS = {
@@ -83,31 +84,16 @@ class PhaseBar:
 def phase_bars(records: Sequence[StepRecord], steps: Sequence[StepStatus]) -> list[PhaseBar]:
     """Of the worst steps, as far as their parts were measured; one at least has a first byte."""
     found = {(record.scenario, record.step): record for record in records}
-    several = len({step.scenario for step in steps}) > 1
-    bars = []
-    for step in worst_first(steps)[:MAX_BARS]:
-        parts = _parts(found.get((step.scenario, step.name)))
-        if parts:
-            name = f"{step.scenario}/{step.name}" if several else step.name
-            bars.append(PhaseBar(clean(name, 60), parts))
-    return bars
+    return [
+        PhaseBar(clean(name, 60), parts)
+        for name, step in named(steps)[:MAX_BARS]
+        if (parts := _parts(found.get((step.scenario, step.name))))
+    ]
 
 
 def legend() -> list[tuple[Markup, str]]:
     """A sample and the name of each part."""
-    return [
-        (
-            element(
-                "svg",
-                element("rect", class_=f"area stripe-{index}", x=0, y=1, width=28, height=12),
-                width=28,
-                height=14,
-                aria_hidden="true",
-            ),
-            name,
-        )
-        for index, name in enumerate(NAMES)
-    ]
+    return [(sample("area", f"stripe-{index}"), name) for index, name in enumerate(NAMES)]
 
 
 def _parts(record: StepRecord | None) -> dict[str, float]:
