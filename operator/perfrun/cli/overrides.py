@@ -1,6 +1,5 @@
 """``--url``, ``--var``, ``--set`` and ``--label``: the overrides of a run as commands have them."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.local.files.manifests import Manifest
 from perfrun.logic.accept.overrides import is_movable, overridden, told
 from perfrun.logic.accept.spec import check
-from perfrun.logic.problems import Problem, parse_problems, suggestion
+from perfrun.logic.problems import Problem, field_parts, field_path, parse_problems, suggestion
 
 _FIELDS: dict[str, tuple[str, Callable[[str], object]]] = {
     "load.scale": ("scale", float),
@@ -93,15 +92,15 @@ def _changed(manifest: Manifest, test: PerfTest, overrides: Overrides) -> Manife
         return replace(
             manifest, problems=tuple(manifest.remark(as_options(one)) for one in problems)
         )
-    before, after = check(test.spec), check(spec)
-    outdated = {str(warning) for warning in before.warnings}
+    after = check(spec)
     return replace(
         manifest,
         test=test.model_copy(update={"spec": spec}),
         overrides=overrides,
         problems=tuple(manifest.remark(f"with {line}: {problem}") for problem in after.problems),
         warnings=(
-            *(one for one in manifest.warnings if one.text not in outdated),
+            # Those without a field are about how the file was read, and stay.
+            *(one for one in manifest.warnings if not one.field),
             *(manifest.remark(str(warning)) for warning in after.warnings),
         ),
         in_cluster=tuple(manifest.remark(str(warning)) for warning in after.in_cluster),
@@ -132,8 +131,13 @@ def _setting(name: str, text: str) -> tuple[str, object]:
 
 def as_options(problem: Problem) -> str:
     """A problem with overrides, of the option that set them."""
-    field = re.sub(r'\["(.*)"\]', r".\1", problem.field.removeprefix("spec.overrides."))
-    for prefix, option in (("variables.", "--var "), ("labels.", "--label ")):
-        if field.startswith(prefix):
-            return f"{option}{field.removeprefix(prefix)}: {problem.message}"
-    return f"--url: {problem.message}" if field == "url" else f"--set {field}: {problem.message}"
+    match field_parts(problem.field)[2:]:  # below spec.overrides
+        case ["variables", name]:
+            option = f"--var {name}"
+        case ["labels", name]:
+            option = f"--label {name}"
+        case ["url"]:
+            option = "--url"
+        case parts:
+            option = f"--set {field_path(parts)}"
+    return f"{option}: {problem.message}"

@@ -17,7 +17,7 @@ from perfrun.api.quantities import (
     parse_duration,
     parse_percent,
 )
-from perfrun.api.test.metric import METRICS, Notation, nearest_metrics
+from perfrun.api.test.metric import MAX_METRIC, METRICS, Notation, nearest_metrics
 
 MAX_WORKERS = 1000
 MAX_USERS = 1_000_000
@@ -233,7 +233,7 @@ class StopCondition(ApiModel):
 
     metric: Annotated[
         str,
-        Field(max_length=40, json_schema_extra={"enum": list(STOP_METRICS)}),
+        Field(max_length=MAX_METRIC, json_schema_extra={"enum": list(STOP_METRICS)}),
         AfterValidator(_known_stop_metric),  # the enum of the schema, in words
     ] = Field(description="The metric, computed anew for each second and over all workers.")
     above: Annotated[str, Field(max_length=48)] = Field(

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, Wit
 from perfrun.api import quantities as q
 from perfrun.api.base import ApiModel, Rule
 from perfrun.api.test.metric import (
+    MAX_METRIC,
     METRICS,
     MetricSource,
     Notation,
@@ -150,7 +151,7 @@ class Slo(ApiModel):
 
     metric: Annotated[
         str,
-        Field(max_length=40, json_schema_extra={"enum": list(METRICS)}),
+        Field(max_length=MAX_METRIC, json_schema_extra={"enum": list(METRICS)}),
         AfterValidator(_known_metric),  # the enum of the schema, in words
     ] = Field(description="Name of the metric. Example: latency.p95.")
     of: Annotated[str, Field(max_length=200)] = Field(

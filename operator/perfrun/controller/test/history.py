@@ -31,17 +31,16 @@ class Historian:
     async def trim(self, test: CheckedTest) -> None:
         """Delete what exceeds a test's limits, oldest first."""
         key = Key(test.metadata.namespace, test.metadata.name)
-        runs = [run for run in self._store.runs_of(key) if run.done and run.completed]
         # Those with overrides have a history beside: many of them take no place from the others.
-        for overridden in (False, True):
-            await self._trim(test, key, [run for run in runs if run.overridden is overridden])
+        for runs in (self._store.own_runs_of(key), self._store.overridden_runs_of(key)):
+            await self._trim(test, key, runs)
         await self._drop_revisions(test, key)
 
     async def _trim(self, test: CheckedTest, key: Key, runs: Iterable[RunRecord]) -> None:
         finished = [
             HistoryEntry(run.key.name, run.verdict, parse_time(run.completed), run.has_result)
             for run in runs
-            if run.completed
+            if run.done and run.completed
         ]
         pinned = test.spec.baseline.run
         gone = expired(finished, test.spec.history_limits, pinned)

@@ -175,7 +175,7 @@ class RunStarter:
                 about = {"uid": run.uid, "annotations": said}
                 meant = {"metadata": about, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)
-                note = f"stopped {run.key.name}: {name} replaces it (concurrencyPolicy Replace)"
+                note = f"stopped {run.key.name}: {name} replaces it {REPLACED}"
                 await self._events.record("PerfTest", test.metadata, "Replaced", note)
         if decision.start is not None:
             tick = format_time(decision.start)

@@ -71,9 +71,9 @@ def examine(
     except ValidationError as error:
         return _refused(parse_problems(error))
     acceptance = check(parsed)
-    problems = [*acceptance.problems, *sent_elsewhere(written, parsed, namespace)]
-    if problems:
-        return _refused(problems)
+    elsewhere = () if overrides is None else sent_elsewhere(written, parsed, namespace)
+    if found := [*acceptance.problems, *elsewhere]:
+        return _refused(found)
     return Examined(
         warnings=[_text(warning) for warning in acceptance.warnings[:MAX_WARNINGS]],
         asks=asks_of(parsed),

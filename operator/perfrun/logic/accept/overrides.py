@@ -19,11 +19,12 @@ from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
 from perfrun.api.sentence import cut, printable
 from perfrun.api.template import parse, references
-from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.api.test.load import ClosedStage, Load, OpenStage
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.target import Target, Url
 from perfrun.api.test.values import value_refs
+from perfrun.logic.accept.steps import placed_steps
+from perfrun.logic.plan.benchmark_command import texts
 from perfrun.logic.plan.network import address_of, normal_host
 from perfrun.logic.problems import Problem, field_path, parse_problems, suggestion
 
@@ -180,7 +181,7 @@ def _named(before: PerfTestSpec, after: PerfTestSpec) -> Iterator[tuple[str, str
     }
     if after.target.benchmark is not None:
         # Its command may do anything with what it is told.
-        for text in _texts_of(after.target.benchmark):
+        for _, text in texts(after.target.benchmark):
             for name in sorted(changed & _references(text)):
                 yield _of_variable(name), _host_in(after.variables[name])
     for text in _host_headers(after):
@@ -194,18 +195,12 @@ def _of_variable(name: str) -> str:
     return field_path(["spec", "overrides", "variables", name])
 
 
-def _texts_of(target: BenchmarkTarget) -> Iterator[str]:
-    yield from target.command
-    yield from (one.value for one in target.env if one.value is not None)
-
-
 def _host_headers(spec: PerfTestSpec) -> Iterator[str]:
     """Templates of Host headers: a proxy in front of several servers goes by them."""
     if spec.target.http is None:
         return
-    scenarios = [step for scenario in spec.scenarios or [] for step in scenario.steps]
-    steps = [*spec.setup, *scenarios, *spec.teardown]
-    for headers in (spec.target.http.headers, *(step.the_http.headers for step in steps)):
+    of_steps = (placed.step.the_http.headers for placed in placed_steps(spec))
+    for headers in (spec.target.http.headers, *of_steps):
         for header in headers:
             if header.name.lower() == "host" and header.value is not None:
                 yield header.value

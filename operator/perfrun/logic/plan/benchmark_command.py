@@ -45,7 +45,7 @@ def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             f"spec.variables.{RESULTS_NAME}",
             f"$({RESULTS_NAME}) is reserved for the file with the results: use another name",
         )
-    for where, text in _texts(target):
+    for where, text in texts(target):
         try:
             parts = template.parse(text)
         except ValueError as error:
@@ -58,7 +58,8 @@ def command_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(where, "template functions cannot be used here, only names")
 
 
-def _texts(target: BenchmarkTarget) -> Iterator[tuple[str, str]]:
+def texts(target: BenchmarkTarget) -> Iterator[tuple[str, str]]:
+    """The templates of a command and its environment, each behind its place."""
     where: list[str | int] = ["spec", "target", "benchmark"]
     for index, argument in enumerate(target.command):
         yield field_path([*where, "command", index]), argument
