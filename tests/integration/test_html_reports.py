@@ -82,6 +82,7 @@ def test_everything_that_can_be_acted_on_is_reached_by_tab_and_shows_it(
 ) -> None:
     with opened(browser, pages[name]) as seen:
         stops = seen.tabbed()
+        assert stops
         assert len(stops) == seen.interactive()
         assert all(stop["name"] for stop in stops)
         assert [stop for stop in stops if not stop["seen"]] == []
@@ -139,6 +140,7 @@ def test_pictures_have_names_and_lines_where_the_data_are(
         ]
         plot = seen.page.locator("#latency .plot > svg").bounding_box()
         assert plot is not None
+        assert len(boxes) >= 3, "p50, p95 and p99"
         for box in boxes:
             assert box is not None
             assert box["width"] > plot["width"] / 2
@@ -170,8 +172,10 @@ def test_a_page_prints_whole(
     wide = float(document.pages[0].mediabox.width)
     # Fonts map some letters together, and a line may break anywhere.
     on_paper = "".join(_printed(page, wide) for page in document.pages)
-    missing = [cell for cell in cells if "".join(cell.split()) not in on_paper]
-    assert len(cells) > 20, "no figures are found"
+    # Shorter ones are found anywhere.
+    told = [text for cell in cells if len(text := "".join(cell.split())) > 2]
+    missing = [text for text in told if text not in on_paper]
+    assert len(told) > 20, "no figures are found"
     assert missing == []
 
 

@@ -61,9 +61,11 @@ def test_a_load_runs_without_what_only_linux_has(
     monkeypatch.setenv("PYTHONPATH", str(REPO / "tests/darwin"))
     code, out, err = quick(cli, f"{target.url}/x", "-r", "100", "-d", "1s", "--json", "a.json")
     assert code == 0, out + err
-    summary = run_in(cli.folder / "a.json").status.summary
-    assert summary is not None
-    assert (summary.requests.sent, summary.requests.succeeded) == (100, 100)
+    status = run_in(cli.folder / "a.json").status
+    assert status.summary is not None
+    assert (status.summary.requests.sent, status.summary.requests.succeeded) == (100, 100)
+    assert status.generator is not None
+    assert status.generator.cpu_wait is None, "it ran as on Linux"
     assert len(target.seen) == 100
 
 

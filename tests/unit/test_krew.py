@@ -1,7 +1,6 @@
 """The plugin of kubectl as krew installs it: its manifest, and the program in its archive."""
 
 import os
-import re
 import shutil
 import subprocess
 import tomllib
@@ -36,7 +35,7 @@ def test_manifest_is_one_of_krew_and_names_what_the_archive_has() -> None:
     assert f"{platform['bin']}" == f"kubectl-{name}"
     assert os.access(FOLDER / platform["bin"], os.X_OK)
     assert f"kubectl-{name}" in project["scripts"]
-    assert re.fullmatch(r"[0-9a-f]{64}", platform["sha256"])
+    assert platform["sha256"] == "0" * 64, "there is no release yet, and no archive"
     archive = Path(platform["uri"]).name
     assert f"dist/{archive.removesuffix('.gz')}" in (REPO / "Makefile").read_text()
     assert f"/v{project['version']}/" in platform["uri"]

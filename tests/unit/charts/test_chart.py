@@ -49,6 +49,7 @@ def test_artifact_hub_is_told_of_the_project() -> None:
     assert ABOUT["description"] in project["description"].replace(
         "A Kubernetes operator that r", "R"
     )
+    assert annotation("changes")
     assert {one["kind"] for one in annotation("changes")} <= {
         "added", "changed", "deprecated", "removed", "fixed", "security",
     }  # fmt: skip
@@ -86,6 +87,9 @@ def _objects(node: dict[str, Any], where: str) -> Iterator[tuple[str, dict[str, 
 
 def test_schema_knows_each_value_and_no_other() -> None:
     def checked(values: dict[str, Any], node: dict[str, Any]) -> None:
+        if values:
+            # Helm sets this one for a subchart.
+            assert node["properties"].keys() - values.keys() <= {"enabled"}
         for name, value in values.items():
             field = node["properties"][name]
             if isinstance(value, dict) and "properties" in field:

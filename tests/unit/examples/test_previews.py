@@ -50,7 +50,12 @@ def test_the_analysis_asks_for_a_run_that_there_can_be():
     assert (program, name, parameters["wait"]) == ("perfrun", "trigger", True)
     assert fits(parameters)
     asked = {one["name"] for one in template["spec"]["args"]}
+    assert asked == {"test", "url", "hash"}
     assert all(f"{{{{args.{name}}}}}" in yaml.safe_dump(job) for name in asked)
+
+
+def test_there_are_hooks():
+    assert hooks().keys() == {"start.sh", "failed.sh", "verdict.sh"}
 
 
 @pytest.mark.parametrize("script", hooks())

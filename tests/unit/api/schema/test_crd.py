@@ -46,9 +46,9 @@ def test_lists_and_texts_are_bounded(kind: crd.CustomResource) -> None:
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
 def test_every_list_says_what_several_managers_may_own_of_it(kind: crd.CustomResource) -> None:
     """Lists that only the operator writes are atomic, but for conditions, which others add to."""
-    for where, node in _nodes(crd.schema(kind)):
-        if node.get("type") != "array":
-            continue
+    lists = [(at, node) for at, node in _nodes(crd.schema(kind)) if node.get("type") == "array"]
+    assert lists
+    for where, node in lists:
         listed = node[LIST_TYPE]
         items = node["items"]
         assert (listed == "set") <= (items["type"] in ("string", "integer")), where
@@ -61,9 +61,21 @@ def test_every_list_says_what_several_managers_may_own_of_it(kind: crd.CustomRes
 
 @pytest.mark.parametrize("kind", crd.KINDS, ids=lambda kind: kind.name)
 def test_what_is_named_a_time_is_one(kind: crd.CustomResource) -> None:
-    for where, node in _nodes(crd.schema(kind)):
-        if re.search(r"(?<!think)(Time|Deadline|[sS]ince)$", where):
-            assert node["format"] == "date-time", where
+    times = [
+        (where, node["format"])
+        for where, node in _nodes(crd.schema(kind))
+        if re.search(r"(?<!think)(Time|Deadline|[sS]ince)$", where)
+    ]
+    assert times or kind.name == "PerfPolicy"
+    assert [where for where, written in times if written != "date-time"] == []
+
+
+def test_the_category_is_no_name_of_a_kind() -> None:
+    """kubectl would read ``get NAME OBJECT`` as the category."""
+    names = [crd.definition(kind)["spec"]["names"] for kind in crd.KINDS]
+    assert {tuple(one["categories"]) for one in names} == {("perf",)}
+    taken = {name for one in names for name in (one["singular"], one["plural"], *one["shortNames"])}
+    assert "perf" not in taken
 
 
 def test_what_is_not_built_is_refused_by_name() -> None:

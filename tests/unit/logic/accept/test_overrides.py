@@ -390,6 +390,10 @@ def test_what_does_not_fit_the_load_is_refused(written, wanted, says):
     assert says is None or says in found[0]
 
 
+def test_workers_may_grow_with_a_load():
+    assert load(CLOSED, scale=10_000, workers=1000).workers == 1000
+
+
 def test_a_benchmark_has_no_load():
     before = PerfTestSpec.parse(BENCHMARK)
     assert problems(before, load={"scale": 2}) == [

@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from perfrun.api.template import Literal, parse
@@ -620,7 +620,7 @@ def test_no_text_of_a_plan_becomes_a_template(name, value, path):
     try:
         draft = jmx(jmx_group(sampler, name=name), name=name)
     except SourceError:
-        return
+        reject()
     read_back(draft)
     (step,) = draft.scenarios[0].steps
     texts = [step.path, step.body or "", *(one["value"] for one in step.headers)]
@@ -653,7 +653,7 @@ def test_any_tree_is_a_draft_or_a_sentence(trees):
     try:
         draft = jmx(*trees, jmx_group(*trees, jmx_sampler()))
     except SourceError:
-        return
+        reject()
     read_back(draft)
 
 
