@@ -75,6 +75,8 @@ def load_words(plan: RunPlan) -> Iterator[str]:
         first, last = format_rate(load.capacity.from_), format_rate(load.capacity.to)
         hold = format_exact_duration(load.capacity.hold)
         yield f"search from {first} to {last}, at most {most_holds(load.capacity)} holds of {hold}"
+    elif load.max_duration is not None:
+        yield f"a script of up to {format_exact_duration(load.max_duration)}"
     else:
         yield f"{planned(plan)} iterations"
     if end is not None:
@@ -136,9 +138,11 @@ def _sum(amounts: Sequence[Estimate | None], what: str, form: str) -> Iterator[s
 
 
 def _requests(plan: RunPlan) -> Estimate | None:
-    """Requests of one run, including setup and teardown; retries and redirects are not known in
-    advance.
+    """Requests of one run, including setup and teardown; retries, redirects and what a script sends
+    are not known in advance.
     """
+    if plan.target.script is not None:
+        return None
     around = len(plan.setup) + len(plan.teardown)
     each, load = _mean_steps(plan), plan.load
     if load.burst is not None or load.open is not None:
@@ -160,11 +164,11 @@ def _requests(plan: RunPlan) -> Estimate | None:
 def _core_hours(plan: RunPlan) -> Estimate | None:
     """Core-hours of one run; None for a burst, which lasts until its last answer."""
     end, capacity = load_end(plan), plan.load.capacity
-    length = longest_search(capacity) if capacity is not None else end
+    length = longest_search(capacity) if capacity is not None else end or plan.load.max_duration
     if length is None:
         return None
     hours = length / NS_PER_S / 3600 * plan.load.workers
-    return Estimate(hours, at_most=capacity is not None)
+    return Estimate(hours, at_most=end is None)
 
 
 def _mean_steps(plan: RunPlan) -> float:

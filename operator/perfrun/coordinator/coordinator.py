@@ -398,7 +398,7 @@ def _added(merged: WorkerReport | None, report: WorkerReport) -> tuple[WorkerRep
     there.
     """
     nothing = WorkerReport.of_nothing()
-    for name in ("warmup", "setup", "teardown", "series", "observed", "benchmark"):
+    for name in ("warmup", "setup", "teardown", "series", "observed", "benchmark", "script"):
         setattr(report, name, getattr(nothing, name))
     merged = add_report(merged, report)
     return merged, merged.histogram_bytes

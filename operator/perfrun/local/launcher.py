@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import perfrun
-from perfrun.api.test.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.benchmark import BenchmarkTarget
 from perfrun.api.test.values import ValueRef
 from perfrun.local.values import FoundValues
 

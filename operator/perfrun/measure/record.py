@@ -24,8 +24,8 @@ from perfrun.measure.wire import (
     TIMEOUT,
     Count,
     ErrorName,
+    NameOfStep,
     Nanoseconds,
-    PartOfPlan,
     Rate,
     StatusCode,
     Total,
@@ -120,8 +120,8 @@ Said = Annotated[
 class StepRecord(Wire):
     """One step of one scenario in one phase."""
 
-    scenario: PartOfPlan
-    step: PartOfPlan
+    scenario: NameOfStep
+    step: NameOfStep
     sent: Count = 0
     succeeded: Count = 0
     failed: Count = 0
@@ -198,7 +198,7 @@ class StepRecord(Wire):
 class ScenarioRecord(Wire):
     """The iterations of one scenario in one phase."""
 
-    scenario: PartOfPlan
+    scenario: NameOfStep
     planned: Count = 0
     started: Count = 0
     dropped: Count = 0

@@ -20,6 +20,7 @@ from perfrun.measure.record import (
     Timing,
     timing_key,
 )
+from perfrun.measure.script import ScriptRecord, check_script_phase, fold_surplus
 from perfrun.measure.series import MAX_POINTS, Series
 from perfrun.measure.sketch import MAX_BUCKETS
 from perfrun.measure.wire import (
@@ -202,6 +203,8 @@ class WorkerReport(Wire):
     """Observations of ``spec.observe``, by name and metric."""
     benchmark: BenchmarkRecord | None = None
     """The results of a benchmark target."""
+    script: ScriptRecord | None = None
+    """What the tool of a script measured besides requests."""
     late: Nanoseconds = 0
     """How long after its start the last worker learned of the hold."""
 
@@ -249,7 +252,17 @@ class WorkerReport(Wire):
         self.stopped, self.breached = ended_by.stopped, ended_by.breached
         self.late = max(self.late, other.late)
         self.benchmark = self.benchmark or other.benchmark
+        self._add_script(other)
         add_observations(self.observed, other.observed)
+
+    def _add_script(self, other: "WorkerReport") -> None:
+        if other.script is None:
+            return
+        if self.script is None:
+            self.script = other.script.model_copy(deep=True)
+        else:
+            self.script.add(other.script)
+        self.script.renamed += fold_surplus(self.window)
 
     def _close_window(self) -> None:
         """Count the window as an earlier hold."""
@@ -266,6 +279,8 @@ class WorkerReport(Wire):
             phase.check()
         self.generator.check()
         self.series.check()
+        if self.script is not None:
+            self.script.check()
 
     def pack(self) -> bytes:
         """The report as it is sent and stored: JSON in gzip, the same bytes for the same report."""
@@ -300,6 +315,8 @@ class WorkerReport(Wire):
                 yield from step.measures.values()
             for scenario in phase.scenarios:
                 yield from scenario.journeys.values()
+        if self.script is not None:
+            yield from self.script.histograms()
 
 
 def read_report(raw: Any) -> WorkerReport:
@@ -348,7 +365,10 @@ def _says_more(report: WorkerReport) -> int:
 
 
 def check_belongs(raw: Any, plan: RunPlan) -> None:
-    """Raise ValueError unless a report has the steps and scenarios of its plan, each once."""
+    """Raise ValueError unless a report has the steps and scenarios of its plan, each once.
+
+    What a script names its requests is known only from its reports: there is a bound on how many.
+    """
     of_load = [(one.name, step.name) for one in plan.scenarios for step in one.steps]
     of_setup = [("setup", step.name) for step in plan.setup]
     of_teardown = [("teardown", step.name) for step in plan.teardown]
@@ -359,33 +379,45 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             (raw["setup"], set(of_setup)),
             (raw["teardown"], set(of_teardown)),
         ):
-            named = [(record["scenario"], record["step"]) for record in phase["steps"]]
-            scenarios = [record["scenario"] for record in phase["scenarios"]]
-            if len(set(named)) < len(named) or not steps.issuperset(named):
-                raise ValueError("a report with steps that are not in its plan or occur twice")
-            known = {scenario for scenario, _ in steps}
-            if len(set(scenarios)) < len(scenarios) or not known.issuperset(scenarios):
-                raise ValueError("a report with scenarios that are not in its plan")
-            for record in phase["steps"]:
-                if not _TIMINGS.issuperset(record["timings"]):
-                    raise ValueError("a report with unknown timings")
-                if not MEASURES.keys() >= set(record.get("measures", ())):
-                    raise ValueError("a report with unknown measures")
-                if max(len(record["errors"]), len(record.get("said", ()))) > MAX_ERROR_CLASSES:
-                    raise ValueError("a report with too many error classes")
-            seen = phase.get("picture")
-            if seen is not None and (seen["scenario"], seen["step"]) not in steps:
-                raise ValueError("a report with a picture of a step that is not in its plan")
-            if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
-                raise ValueError("a report with unknown outcomes")
+            if phase is raw["window"] and plan.target.script is not None:
+                check_script_phase(phase)
+            else:
+                _check_steps(phase, steps)
+            _check_keys(phase)
         _check_series(raw["series"])
         _check_observed(raw.get("observed", []), plan)
-        if raw.get("benchmark") is not None and plan.target.benchmark is None:
-            raise ValueError(
-                "a report with benchmark results, although its plan is not a benchmark"
-            )
+        for kind in ("benchmark", "script"):
+            if raw.get(kind) is not None and plan.target.kind != kind:
+                raise ValueError(f"a report with {kind} results, although its plan is no {kind}")
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("a report that is not in the expected format") from error
+
+
+def _check_steps(phase: Any, steps: set[tuple[str, str]]) -> None:
+    """Raise ValueError for steps and scenarios that are not in ``steps``, or occur twice."""
+    named = [(record["scenario"], record["step"]) for record in phase["steps"]]
+    scenarios = [record["scenario"] for record in phase["scenarios"]]
+    if len(set(named)) < len(named) or not steps.issuperset(named):
+        raise ValueError("a report with steps that are not in its plan or occur twice")
+    known = {scenario for scenario, _ in steps}
+    if len(set(scenarios)) < len(scenarios) or not known.issuperset(scenarios):
+        raise ValueError("a report with scenarios that are not in its plan")
+    seen = phase.get("picture")
+    if seen is not None and (seen["scenario"], seen["step"]) not in steps:
+        raise ValueError("a report with a picture of a step that is not in its plan")
+
+
+def _check_keys(phase: Any) -> None:
+    """Raise ValueError for unknown keys in the records of a phase, or too many of them."""
+    for record in phase["steps"]:
+        if not _TIMINGS.issuperset(record["timings"]):
+            raise ValueError("a report with unknown timings")
+        if not MEASURES.keys() >= set(record.get("measures", ())):
+            raise ValueError("a report with unknown measures")
+        if max(len(record["errors"]), len(record.get("said", ()))) > MAX_ERROR_CLASSES:
+            raise ValueError("a report with too many error classes")
+    if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
+        raise ValueError("a report with unknown outcomes")
 
 
 def _check_observed(raw: Any, plan: RunPlan) -> None:

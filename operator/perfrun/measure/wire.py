@@ -49,7 +49,14 @@ MAX_RATE = 1e12
 Rate = Annotated[float, Field(ge=0, le=MAX_RATE)]
 """Per second."""
 PartOfPlan = Annotated[str, Field(max_length=63)]
-"""The name of a scenario, a step, or something observed."""
+"""The name of something observed."""
+MAX_STEP_NAME = 200
+NameOfStep = Annotated[
+    str,
+    Field(max_length=MAX_STEP_NAME),
+    AfterValidator(lambda name: printable(name, MAX_STEP_NAME)),
+]
+"""The name of a scenario or a step: of the plan, or as a script's tool has it."""
 ErrorName = Annotated[
     str,
     Field(min_length=1, max_length=MAX_NAME),

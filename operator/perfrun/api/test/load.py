@@ -293,12 +293,13 @@ def _either(stages: object, level: object, duration: object) -> bool:
 
 
 def _shapes(load: "Load") -> int:
-    shapes = (load.burst, load.closed, load.open, load.capacity)
+    shapes = (load.burst, load.closed, load.open, load.capacity, load.max_duration)
     return sum(shape is not None for shape in shapes)
 
 
 class Load(ApiModel):
-    """How much load to generate. Exactly one of burst, closed, open and capacity is required.
+    """How much load to generate. Exactly one of burst, closed, open and capacity is required; for a
+    script, which has its load itself, maxDuration.
 
     Numbers of users and iterations, and rates, are totals over all workers.
     """
@@ -309,12 +310,17 @@ class Load(ApiModel):
     warmup: Duration | None = Field(
         default=None,
         description="Extra time at the first level, before the window that is judged. Not for "
-        "burst and capacity. Default: none. Example: 10s.",
+        "burst, capacity and scripts. Default: none. Example: 10s.",
     )
     burst: Burst | None = None
     closed: Closed | None = None
     open: Open | None = None
     capacity: Capacity | None = None
+    max_duration: Duration | None = Field(
+        default=None,
+        description="Only for a script, and required there: the time after which the script is "
+        "stopped if it has not ended. Limits of a PerfPolicy apply to it. Example: 30m.",
+    )
     stop_when: Annotated[
         list[StopCondition],
         Field(
@@ -343,14 +349,21 @@ class Load(ApiModel):
     rules = (
         Rule(
             cel="(has(self.burst) ? 1 : 0) + (has(self.closed) ? 1 : 0) + (has(self.open) ? 1 : 0)"
-            " + (has(self.capacity) ? 1 : 0) == 1",
+            " + (has(self.capacity) ? 1 : 0) + (has(self.maxDuration) ? 1 : 0) == 1",
             holds=lambda load: _shapes(load) == 1,
-            message="load needs exactly one of burst, closed, open or capacity",
+            message="load needs exactly one of burst, closed, open or capacity; for a script, "
+            "maxDuration",
         ),
         Rule(
             cel="!(has(self.burst) && has(self.warmup))",
             holds=lambda load: load.burst is None or load.warmup is None,
             message="a burst has no warm-up: remove warmup",
+            field=".warmup",
+        ),
+        Rule(
+            cel="!(has(self.maxDuration) && has(self.warmup))",
+            holds=lambda load: load.max_duration is None or load.warmup is None,
+            message="a script has no warm-up that perfrun knows of: remove warmup",
             field=".warmup",
         ),
         Rule(

@@ -266,6 +266,17 @@ class PerfTestSpec(PerfTestSettings):
             ),
             field=".load",
         ),
+        Rule(
+            cel="has(self.target.script) == (has(self.load) && has(self.load.maxDuration))",
+            holds=lambda spec: (
+                (spec.target.script is not None) == (spec.load.max_duration is not None)
+            ),
+            message=(
+                "a script target requires load.maxDuration, and no other target can have it: the "
+                "script itself says how much load there is"
+            ),
+            field=".load",
+        ),
     )
 
     # Changing one of these does not change what runs.

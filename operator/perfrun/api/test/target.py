@@ -11,8 +11,9 @@ from perfrun.api.names import URL_PATTERN as URL_PATTERN
 from perfrun.api.names import HeaderName, HeaderValue
 from perfrun.api.names import Url as Url
 from perfrun.api.quantities import Duration
-from perfrun.api.test.benchmark import BenchmarkTarget
 from perfrun.api.test.browser import BrowserTarget
+from perfrun.api.test.commands.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.script import ScriptTarget
 from perfrun.api.test.extension import ExtensionTarget
 from perfrun.api.test.sql import SqlTarget
 from perfrun.api.test.values import ClientCertificate, SecretValue, ValueSource
@@ -234,7 +235,7 @@ class HttpTarget(ApiModel):
     )
 
 
-TargetKind = Literal["http", "sql", "browser", "benchmark", "extension"]
+TargetKind = Literal["http", "sql", "browser", "benchmark", "script", "extension"]
 
 
 class Target(ApiModel):
@@ -244,9 +245,12 @@ class Target(ApiModel):
     sql: SqlTarget | None = None
     browser: BrowserTarget | None = None
     benchmark: BenchmarkTarget | None = None
+    script: ScriptTarget | None = None
     extension: ExtensionTarget | None = None
 
-    rules = (exactly_one_of("http", "sql", "browser", "benchmark", "extension", what="target"),)
+    rules = (
+        exactly_one_of("http", "sql", "browser", "benchmark", "script", "extension", what="target"),
+    )
 
     @property
     def kind(self) -> TargetKind:
@@ -257,6 +261,8 @@ class Target(ApiModel):
             return "sql"
         if self.browser is not None:
             return "browser"
+        if self.script is not None:
+            return "script"
         return "benchmark" if self.benchmark is not None else "extension"
 
     @property
@@ -265,15 +271,18 @@ class Target(ApiModel):
         return self.the_one.timeout
 
     @property
-    def the_one(self) -> HttpTarget | SqlTarget | BrowserTarget | BenchmarkTarget | ExtensionTarget:
+    def the_one(
+        self,
+    ) -> HttpTarget | SqlTarget | BrowserTarget | BenchmarkTarget | ScriptTarget | ExtensionTarget:
         """The target, of whatever kind; the rules ensure that there is one."""
-        return self.browser or self.benchmark or self.extension or self.sql or self.the_http
+        commands = self.benchmark or self.script
+        return self.browser or commands or self.extension or self.sql or self.the_http
 
     @property
     def connect_timeout(self) -> int | None:
         """ns that opening a connection may take; None if there are no connections."""
         one = self.the_one
-        return None if isinstance(one, BenchmarkTarget) else one.connect_timeout
+        return None if isinstance(one, BenchmarkTarget | ScriptTarget) else one.connect_timeout
 
     @property
     def url(self) -> str | None:
@@ -319,3 +328,9 @@ class Target(ApiModel):
         """The benchmark; only if it is one."""
         assert self.benchmark is not None
         return self.benchmark
+
+    @property
+    def the_script(self) -> ScriptTarget:
+        """The script; only if it is one."""
+        assert self.script is not None
+        return self.script

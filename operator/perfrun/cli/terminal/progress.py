@@ -147,6 +147,8 @@ def _clock(progress: Progress) -> str:
         return f"{clock} (collecting)" if progress.reported else clock
     if progress.plan.target.benchmark is not None:
         return f"{_time(elapsed)} of at most {_time(progress.plan.target.timeout)}"
+    if (most := progress.plan.load.max_duration) is not None:
+        return f"{_time(elapsed)} of at most {_time(most)}"
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
     clock = f"{_time(min(elapsed, end))}/{_time(end)}"
@@ -186,6 +188,8 @@ def _share(progress: Progress) -> float:
         return min(1.0, search.hold / most_holds(progress.plan.load.capacity))
     if progress.plan.target.benchmark is not None:
         return min(1.0, progress.live.elapsed / progress.plan.target.timeout)
+    if (most := progress.plan.load.max_duration) is not None:
+        return min(1.0, progress.live.elapsed / most)
     if end is None:
         return (progress.live.succeeded + progress.live.failed) / planned(progress.plan)
     return min(1.0, progress.live.elapsed / end) if end else 0.0

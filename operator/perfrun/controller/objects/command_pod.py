@@ -7,7 +7,7 @@ except those in the command's environment.
 
 from perfrun.api import Json
 from perfrun.api.names import COMMAND_CONTAINER
-from perfrun.api.test.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.benchmark import BenchmarkTarget
 from perfrun.api.test.values import KeyRef
 from perfrun.launcher.pack import argv
 

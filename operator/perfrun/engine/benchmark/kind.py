@@ -9,7 +9,7 @@ from typing import Any
 from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
-from perfrun.api.test.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.benchmark import BenchmarkTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker
 from perfrun.engine.benchmark.place import CommandFolder

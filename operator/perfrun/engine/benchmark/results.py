@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from perfrun.api.test.benchmark import ResultsFormat
+from perfrun.api.test.commands.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, Benchmark

@@ -33,7 +33,7 @@ LANGUAGES: dict[StepKind, Language] = {
 def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Steps, expectations and extractions that belong to another kind of target."""
     kind = spec.target.kind
-    if kind == "benchmark":
+    if kind == "benchmark" or kind == "script":
         yield from _of_no_steps(spec)
         return
     language = LANGUAGES[kind]
@@ -63,7 +63,7 @@ def kind_problems(spec: PerfTestSpec) -> Iterator[Problem]:
 
 
 def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
-    """What a benchmark cannot have, because perfrun does not send its requests."""
+    """What benchmarks and scripts cannot have, because perfrun does not send their requests."""
     given = {
         "scenarios": spec.scenarios,
         "setup": spec.setup,
@@ -74,7 +74,8 @@ def _of_no_steps(spec: PerfTestSpec) -> Iterator[Problem]:
         if value:
             yield Problem(
                 f"spec.{field}",
-                "cannot be used with a benchmark target, which only runs its command: remove it",
+                f"cannot be used with a {spec.target.kind} target, which only runs its command: "
+                "remove it",
             )
 
 

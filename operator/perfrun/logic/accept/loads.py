@@ -23,7 +23,9 @@ MAX_WINDOWS = 10
 def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     """Loads over time that are too long, too large or empty."""
     load = spec.load
-    if load.burst is not None or load.capacity is not None:
+    if load.max_duration is not None and load.max_duration > MAX_LENGTH:
+        yield Problem("spec.load.maxDuration", f"must be at most {MAX_LENGTH // 3600 // NS}h")
+    if load.open is None and load.closed is None:
         return
     shape = Shape.of(load)
     field = "spec.load.open" if load.open is not None else "spec.load.closed"
@@ -116,7 +118,8 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
     if load.capacity is not None:
         lasts: int | None = load.capacity.hold
     else:
-        lasts = None if load.burst is not None else Shape.of(load).end
+        timed = load.open is not None or load.closed is not None
+        lasts = Shape.of(load).end if timed else load.max_duration
     for index, condition in enumerate(load.stop_when):
         if lasts is not None and condition.for_ > lasts:
             yield Problem(

@@ -297,6 +297,8 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     """The load of a run. Raises _UnfitError."""
     if spec.target.benchmark is not None:
         raise _UnfitError(Problem(_LOAD, "a benchmark has no load: its command runs once"))
+    if spec.target.script is not None:
+        raise _UnfitError(Problem(_LOAD, "the load of a script is in the script"))
     load = spec.load
     shape = next(name for name in _OF_LOADS if getattr(load, name) is not None)
     known = _OF_LOADS[shape]

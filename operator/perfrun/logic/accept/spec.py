@@ -16,6 +16,7 @@ from perfrun.api.test.target import TargetKind
 from perfrun.logic.accept.kinds import kind_problems
 from perfrun.logic.accept.loads import crowded_browsers, late_stops, load_problems, search_problems
 from perfrun.logic.accept.observed import observe_problems, short_windows
+from perfrun.logic.accept.scripts import script_problems
 from perfrun.logic.accept.steps import (
     bracket_doubts,
     extraction_problems,
@@ -162,6 +163,8 @@ def _objectives(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(f"{where}.metric", f"{slo.metric} is measured only for browser targets")
         if row.source is MetricSource.OBSERVED or slo.of in observed:
             pass  # checked in observe_problems
+        elif spec.target.script is not None:
+            pass  # what a script names its requests is known only after the run
         elif row.source is MetricSource.BENCHMARK:
             pass  # checked in benchmark_objective_problems; the names are known only after the run
         elif slo.of and slo.of not in known:
@@ -299,6 +302,7 @@ _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "sql": (),
     "browser": (url_problems, _paths_after_a_query),
     "benchmark": (command_problems,),
+    "script": (script_problems,),
     "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from perfrun.api import template
-from perfrun.api.test.benchmark import RESULTS_ENV, RESULTS_NAME, BenchmarkTarget
+from perfrun.api.test.commands.benchmark import RESULTS_ENV, RESULTS_NAME, BenchmarkTarget
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.problems import Problem, field_path, suggestion
 

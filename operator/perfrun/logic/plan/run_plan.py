@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from perfrun.api.test.benchmark import COMMAND_STEP
+from perfrun.api.test.commands.benchmark import COMMAND_STEP
 from perfrun.api.test.load import Capacity, Open
 from perfrun.api.test.scenario import DEFAULT_STEP, Scenario, Step, default_scenarios
 from perfrun.logic.plan.capacity import most_holds
@@ -73,7 +73,10 @@ def make_plan(
 
 
 def scenarios_of(spec: "PerfTestSpec") -> list[Scenario]:
-    """The scenarios that run: those of the spec, or the default one."""
+    """The scenarios that run: those of the spec, or the default one. What a script has is known
+    only when it has run."""
+    if spec.target.script is not None:
+        return []
     if spec.scenarios is not None:
         return spec.scenarios
     return default_scenarios(DEFAULT_STEP if spec.target.benchmark is None else COMMAND_STEP)
@@ -124,7 +127,7 @@ def hold_plan(plan: RunPlan, rate: float, length: int | None = None) -> RunPlan:
 
 def load_end(plan: RunPlan) -> int | None:
     """When the load ends, ns after T0; None if that is not known in advance: a burst ends with its
-    last response, a capacity search with its result.
+    last response, a capacity search with its result, a script with itself.
     """
     return None if plan.load.open is None and plan.load.closed is None else Shape.of(plan.load).end
 
@@ -149,6 +152,8 @@ def longest_clean_up(plan: RunPlan) -> int:
 def longest_load(plan: RunPlan) -> int:
     """ns after T0 by which the load has ended, whatever the target does."""
     end = load_end(plan)
+    if plan.load.max_duration is not None:
+        return plan.load.max_duration
     if plan.load.capacity is not None:
         return longest_search(plan.load.capacity)
     if end is None:

@@ -282,6 +282,8 @@ def place_of(target: Target, namespace: str) -> str:
         return target_key(f"//{target.extension.address}", namespace)
     if target.benchmark is not None:
         return f"image/{namespace}/{target.benchmark.image}"
+    if target.script is not None:
+        return target_key(f"//{target.script.targets[0]}", namespace)
     assert target.url is not None
     return target_key(target.url, namespace)
 

@@ -115,7 +115,7 @@ def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:
     if plan.load.burst is not None:
         return "is not judged in a burst, which lasts as long as its responses take"
     # A search must not lower the rate until a floor no longer applies.
-    if plan.load.closed is not None or plan.load.capacity is not None:
+    if plan.load.open is None or plan.load.capacity is not None:
         if objective.from_class is None:
             return None
         return f"of class {objective.from_class} is judged in open loads only"

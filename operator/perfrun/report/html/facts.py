@@ -227,6 +227,8 @@ def _shape(load: Load) -> str:
             (f"{stage.users} users", stage.ramp, stage.hold) for stage in load.closed.levels()
         ]
         return f"closed: {_stages(levels)}"
+    if load.max_duration is not None:
+        return f"that of the script, at most {format_exact_duration(load.max_duration)}"
     assert load.open is not None
     levels = [(format_rate(stage.rate), stage.ramp, stage.hold) for stage in load.open.levels()]
     return f"open, {load.open.arrivals}: {_stages(levels)}"

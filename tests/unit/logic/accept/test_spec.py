@@ -376,7 +376,11 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
             {"load": {"burst": {"requests": 1, "concurrency": 5}}},
             "spec.load.burst: burst.concurrency must be at most burst.requests",
         ),
-        ({"load": {}}, "spec.load: load needs exactly one of burst, closed, open or capacity"),
+        (
+            {"load": {}},
+            "spec.load: load needs exactly one of burst, closed, open or capacity; for a script, "
+            "maxDuration",
+        ),
         (
             {"load": {**BURST, "workers": 2000}},
             "spec.load.workers: must be at most 1000, but is 2000",

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from perfrun.api.base import ApiModel, Rule, Unique, exactly_one_of
+from perfrun.api.base import ApiModel, Unique
 from perfrun.api.quantities import Duration
-from perfrun.api.test.values import ValueSource
+from perfrun.api.test.commands.command import Argument, EnvVar, Image
 
 RESULTS_NAME = "results"
 """``$(results)`` in a command or an environment: the file for the results."""
@@ -16,34 +16,6 @@ COMMAND_STEP = "command"
 """The name of the one step of a benchmark: its command, run once."""
 
 ResultsFormat = Literal["PytestBenchmark", "K6"]
-IMAGE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
-Image = Annotated[str, Field(min_length=1, max_length=220, pattern=IMAGE_PATTERN)]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-Argument = Annotated[str, Field(max_length=4096)]
-
-
-class EnvVar(ApiModel):
-    """An environment variable of the command."""
-
-    name: EnvName = Field(
-        description="Name of the variable. Names that begin with PERFRUN_ are reserved."
-    )
-    value: Argument | None = Field(
-        default=None, description="Value. May contain $(results) and spec.variables."
-    )
-    value_from: ValueSource | None = Field(
-        default=None, description="Secret or ConfigMap key with the value."
-    )
-
-    rules = (
-        exactly_one_of("value", "valueFrom", what="an environment variable"),
-        Rule(
-            cel="!self.name.startsWith('PERFRUN_')",
-            holds=lambda variable: not variable.name.startswith("PERFRUN_"),
-            message="names that begin with PERFRUN_ are reserved: use another name",
-            field=".name",
-        ),
-    )
 
 
 class BenchmarkTarget(ApiModel):

@@ -1,0 +1,160 @@
+"""What a tool has to provide, and what it gets: a new tool is a module of ``tools`` and a line in
+:mod:`perfrun.engine.script.engine`.
+
+A tool knows nothing of pipes, launchers, reports or the coordinator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from perfrun.api.test.commands.script import ScriptTarget
+from perfrun.measure.command import CommandEnd, CommandOrder
+from perfrun.measure.script import MetricType, ToolThreshold
+
+SAMPLES = "samples"
+"""The FIFO in the shared folder that the tool writes its samples to."""
+
+
+@dataclass(frozen=True)
+class ToolShare:
+    """One worker's part of a script."""
+
+    target: ScriptTarget
+    args: tuple[str, ...]
+    """``target.args``, with their templates replaced."""
+    env: Mapping[str, str]
+    """The variables of ``target.env`` whose values are in the test, likewise."""
+    hidden: tuple[str, ...]
+    """Names of variables whose values come from Secrets."""
+    index: int
+    workers: int
+    folder: Path
+    """Shared with the tool; configuration files go here."""
+    entry: str
+    """The script, as the tool can open it."""
+    port: int
+    """A free port of 127.0.0.1 for the tool's control."""
+    start_timeout: float
+    """Seconds that the tool has until it waits for the common start."""
+    max_duration: int
+    """ns after T0 at which the load is stopped."""
+    seed: int
+    """The same for all workers of the run."""
+    master: str | None = None
+    """host:port of the tool's own coordinator beside worker 0, if it has one."""
+
+    @property
+    def samples(self) -> Path:
+        """The FIFO for its samples."""
+        return self.folder / SAMPLES
+
+    @property
+    def tests_alone(self) -> bool:
+        """Whether this worker runs what is done once per run: setup and teardown."""
+        return self.index == 0
+
+
+@dataclass(slots=True)
+class PreparedTool:
+    """What a tool says about itself and its script once it is prepared."""
+
+    version: str = ""
+    thresholds: list[ToolThreshold] = field(default_factory=list)
+
+
+class SampleRows(Protocol):
+    """Where a decoder puts what it reads. Times are ns; ``at`` is ns since 1970, or 0 if the tool
+    does not say.
+
+    Each method may be called a hundred thousand times a second.
+    """
+
+    def request(
+        self,
+        scenario: str,
+        step: str,
+        at: int,
+        duration: int,
+        error: str,
+        status: int = 0,
+        received: int = 0,
+        said: str = "",
+    ) -> None:
+        """A request that ended; ``error`` is its class (``Timeout``, ``Status5xx``, ...), empty for
+        a success. ``status``: 0 if there was no answer.
+        """
+
+    def requests(
+        self, scenario: str, step: str, at: int, durations: list[int], status: int = 0
+    ) -> None:
+        """Requests that succeeded, all of one step and with one status; ``at``: of the last."""
+
+    def check(self, scenario: str, step: str, name: str, passed: int, failed: int) -> None:
+        """Checks of one name; ``step`` may be empty."""
+
+    def iteration(self, scenario: str, finished: int, dropped: int = 0, failed: int = 0) -> None:
+        """Iterations that ended, and such that could not start when they were due."""
+
+    def users(self, active: int) -> None:
+        """How many users there are now."""
+
+    def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:
+        """A sample of a metric; ``name`` has the selector that it counts for, if any."""
+
+    def unreadable(self, rows: int) -> None:
+        """Rows that could not be read."""
+
+
+class Decoder(Protocol):
+    """Reads rows from bytes as they come; a row may be cut anywhere."""
+
+    def feed(self, data: bytes) -> None:
+        """Read what is complete; the rest is kept, up to a bound. Never raises."""
+
+    def end(self) -> None:
+        """Nothing follows: what is left is a row, or unreadable."""
+
+
+class Tool(Protocol):
+    """One worker's tool."""
+
+    def order(self) -> CommandOrder:
+        """What to start; writes its configuration into the folder. Raises EngineError."""
+
+    async def prepare(self) -> PreparedTool:
+        """Wait until it waits for the common start. Raises EngineError with the reason.
+
+        It is cancelled when the tool ends, or after :attr:`ToolShare.start_timeout`.
+        """
+
+    async def setup(self) -> str:
+        """On worker 0: run the script's setup, once per run; returns its data for the others.
+
+        Raises EngineError. Not called for a tool without one.
+        """
+
+    async def use(self, data: str) -> None:
+        """Use the setup's data of worker 0. Raises EngineError."""
+
+    async def begin(self) -> None:
+        """Start the load, at T0. Raises EngineError."""
+
+    async def is_over(self) -> bool:
+        """Whether its load has ended, although the tool still runs, as for a teardown."""
+
+    async def teardown(self) -> None:
+        """On worker 0, after the load of all workers: run the script's teardown. Raises
+        EngineError."""
+
+    async def stop(self) -> None:
+        """End the load in good order, and the tool after it; the launcher kills it later. Raises
+        nothing."""
+
+    def decoder(self, rows: SampleRows) -> Decoder:
+        """A decoder of what it writes to :attr:`ToolShare.samples`."""
+
+    def failure(self, end: CommandEnd) -> str | None:
+        """How the tool failed, in one sentence; None: it ended as it should. Missed thresholds are
+        no failure: perfrun judges them."""
