@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timing
 EXAMPLE = ROOT / "examples" / "benchmark"
 DOCUMENT = yaml.safe_load((EXAMPLE / "benchmark.yaml").read_text())
 IMAGE = DOCUMENT["spec"]["target"]["benchmark"]["image"]
-ALLOWED = "/spec/allowedBenchmarkImages"
+ALLOWED = "/spec/allowedImages"
 
 
 @pytest.fixture(scope="module")

@@ -138,10 +138,10 @@ class PerfPolicySpec(ApiModel):
     allow: Allow = Field(default_factory=Allow)
     deny: Deny = Field(default_factory=Deny)
     limits: Limits = Field(default_factory=Limits)
-    allowed_benchmark_images: ImagePatterns = Field(
+    allowed_images: ImagePatterns = Field(
         default_factory=list,
-        description="Images that benchmark targets may use, as they are written in tests; * stands "
-        "for any characters. Default: none. Example: [registry.example/team/*].",
+        description="Images that benchmark and script targets may use, as they are written in "
+        "tests; * stands for any characters. Default: none. Example: [registry.example/team/*].",
     )
     allowed_audiences: Annotated[list[Audience], Field(max_length=64), Unique()] = Field(
         default_factory=list,

@@ -31,9 +31,10 @@ class Asks(StatusModel):
         default=None, description="The highest number of concurrent users."
     )
     longest: int = Field(default=0, description="The longest time of the load, in nanoseconds.")
-    image: Annotated[str, Field(max_length=1024)] | None = Field(
-        default=None, description="The image of a benchmark target."
-    )
+    images: Annotated[
+        dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]],
+        Field(max_length=4),
+    ] = Field(default={}, description="The user's images to run, by the field that names them.")
     audience: Annotated[str, Field(max_length=1024)] | None = Field(
         default=None,
         description="The audience of the service account token that requests carry.",

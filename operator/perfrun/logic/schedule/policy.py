@@ -118,7 +118,7 @@ class NamespacePolicies:
             return [*found, Problem(_AUDIENCE_FIELD, FOR_THE_API_SERVER)]
         for name, policy in self.specs.items():
             found += _limit_problems(asks, name, policy.limits)
-            found += _image_problems(asks, name, policy.allowed_benchmark_images)
+            found += _image_problems(asks, name, policy.allowed_images)
             if asks.audience is not None and asks.audience not in policy.allowed_audiences:
                 found.append(_audience_problem(asks.audience, name, policy.allowed_audiences))
         return found
@@ -225,7 +225,7 @@ def asks_of(spec: PerfTestSpec) -> Asks:
         rate=_highest_rate(spec),
         users=_most_users(spec),
         longest=longest_load(make_plan(spec, uid="", namespace="", test="", run="")),
-        image=benchmark.image if benchmark is not None else None,
+        images={} if benchmark is None else {"spec.target.benchmark.image": benchmark.image},
         audience=spec.target.account_audience,
     )
 
@@ -267,15 +267,15 @@ def _limit_problems(asks: Asks, policy: str, limits: Limits) -> Iterator[Problem
 
 
 def _image_problems(asks: Asks, policy: str, allowed: Sequence[str]) -> Iterator[Problem]:
-    image = asks.image
-    if image is None or any(_selects(pattern, image) for pattern in allowed):
-        return
-    change = {"op": "add", "path": "/spec/allowedBenchmarkImages", "value": [*allowed, image]}
-    yield Problem(
-        "spec.target.benchmark.image",
-        f"{image} is not allowed by PerfPolicy {policy} (allowedBenchmarkImages); to "
-        f"allow it: {patch(policy, change)}",
-    )
+    for field, image in asks.images.items():
+        if any(_selects(pattern, image) for pattern in allowed):
+            continue
+        change = {"op": "add", "path": "/spec/allowedImages", "value": [*allowed, image]}
+        yield Problem(
+            field,
+            f"{image} is not allowed by PerfPolicy {policy} (allowedImages); to allow it: "
+            f"{patch(policy, change)}",
+        )
 
 
 _AUDIENCE_FIELD = "spec.target.http.auth.serviceAccountToken.audience"

@@ -257,7 +257,7 @@ def test_runs_are_comparable_by_what_is_run_alone() -> None:
 
 
 def refused(*patterns: str, one: PerfTestSpec | None = None) -> list[str]:
-    policy = PerfPolicySpec.parse({"allowedBenchmarkImages": list(patterns)})
+    policy = PerfPolicySpec.parse({"allowedImages": list(patterns)})
     here = Policies({"lab": policy}, {}).of("shop")
     return [str(problem) for problem in here.problems(one or spec())]
 
@@ -283,8 +283,8 @@ def test_a_refusal_prints_what_would_allow_it() -> None:
     (said,) = refused("registry.example/other/*")
     assert said == (
         f"spec.target.benchmark.image: {IMAGE} is not allowed by PerfPolicy lab "
-        "(allowedBenchmarkImages); to allow it: kubectl patch perfpolicy lab --type=json -p "
-        '\'[{"op": "add", "path": "/spec/allowedBenchmarkImages", "value": '
+        "(allowedImages); to allow it: kubectl patch perfpolicy lab --type=json -p "
+        '\'[{"op": "add", "path": "/spec/allowedImages", "value": '
         f'["registry.example/other/*", "{IMAGE}"]}}]\''
     )
 
