@@ -16,7 +16,7 @@ from perfrun.api.run.perfrun import PerfRun, PerfRunStatus, Phase, Reason, SloSt
 from perfrun.api.times import parse_time
 from perfrun.controller.objects.policies import PolicyRecord, policies_of
 from perfrun.kube.resources import PERF_POLICIES, PERF_RUNS, PERF_TESTS
-from perfrun.logic.schedule.admission import Admission, AdmissionRules
+from perfrun.logic.schedule.admission import BETWEEN_TARGETS, Admission, AdmissionRules
 from perfrun.logic.schedule.policy import NamespacePolicies, Policies
 from perfrun.logic.schedule.queues import Contender, Queues
 from perfrun.logic.verdict.outcome import TURN_DID_NOT_COME
@@ -93,14 +93,16 @@ class RunRecord(NamedTuple):
 
     def contender(self, target: str) -> Contender:
         """The run as admission sees it."""
+        first, *others = target.split(BETWEEN_TARGETS)
         return Contender(
             namespace=self.key.namespace,
             name=self.key.name,
             test=self.test,
             reason=self.reason,
-            target=target,
+            target=first,
             created=self.created,
             turn=self.turn_time if self.holds_target else None,
+            others=tuple(others),
         )
 
     @property
@@ -205,7 +207,8 @@ class Store:
         if record.done or record.target is None:
             self.queues.drop(*record.key)
             if record.turn and record.target:
-                self.queues.note_turn(record.key.namespace, record.target, record.turn_time)
+                at, turn = record.contender(record.target).target, record.turn_time
+                self.queues.note_turn(record.key.namespace, at, turn)
         else:
             self.queues.put(record.contender(record.target))
 

@@ -5,7 +5,7 @@ another; within a namespace the oldest run goes first. Only the heads of queues 
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
@@ -22,6 +22,8 @@ MAX_HEADS = 100
 """Targets of one namespace that are examined for its next turn; runs of the other targets get
 theirs when they are examined themselves.
 """
+BETWEEN_TARGETS = ","
+"""Between the targets of a script, where they stand in one text."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -100,8 +102,9 @@ class Admission:
             if any(cap not in mine or self._own_share_used(cap, namespace) for cap in full):
                 continue  # it would have to wait in any case
             for head in islice(self._queues.heads(namespace), MAX_HEADS):
-                room = self._room(head.target, namespace)
-                if room + (head.target == me.target) > 0 and (full or room <= 0):
+                if not self._has_room(head, without=me.targets):
+                    continue
+                if full or not self._has_room(head):
                     return True
         return False
 
@@ -119,7 +122,10 @@ class Admission:
         )
         position = ahead - self._room(target, namespace) + 1
         if position <= 0:
-            return None
+            if self._has_room(me):
+                return None
+            position = 1
+            target = next(one for one in me.others if self._room(one, namespace) <= 0)
         holders = self._queues.holders(target)
         if holders:
             first, doing = next(iter(holders)), "is loading"
@@ -150,6 +156,10 @@ class Admission:
     def _room(self, target: str, namespace: str) -> int:
         """How many more runs of a namespace may load a target, given the load of others."""
         return self._rules(namespace).per_target - len(self._queues.holders(target))
+
+    def _has_room(self, run: Contender, without: Sequence[str] = ()) -> bool:
+        """Whether all its targets have room for it, if one run less loads those of ``without``."""
+        return all(self._room(one, run.namespace) + (one in without) > 0 for one in run.targets)
 
     # --- the number of runs in all -------------------------------------------------------------
 
@@ -190,7 +200,8 @@ class Admission:
         """The runs of a namespace that are first in line at their targets, the oldest first."""
         for one in islice(self._queues.heads(namespace), MAX_HEADS):
             room = self._room(one.target, namespace)
-            if room > 0 and len(self._before_on(one.target, namespace, one.order)) < room:
+            first = len(self._before_on(one.target, namespace, one.order)) < room
+            if first and self._has_room(one):
                 yield one
 
     def _turn(self, namespace: str) -> tuple[bool, int, datetime, Order]:

@@ -27,9 +27,18 @@ class Contender:
     test: str
     reason: str
     target: str
+    """Where it waits for its turn."""
     created: datetime
     turn: datetime | None = None
     """Since when it has its turn; None if it waits."""
+    others: tuple[str, ...] = ()
+    """Further targets that it loads. It waits in one line only: two runs that each waited in both
+    lines could wait for each other."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All targets that it loads."""
+        return (self.target, *self.others)
 
     @property
     def order(self) -> Order:
@@ -109,7 +118,8 @@ class Queues:
             self._take_out(known)
         self._runs[run.key] = run
         if run.turn is not None:
-            self._holders.setdefault(run.target, {})[run.key] = run
+            for target in run.targets:
+                self._holders.setdefault(target, {})[run.key] = run
             self.in_progress[run.namespace] += 1
             self.note_turn(run.namespace, run.target, run.turn)
             return
@@ -136,16 +146,18 @@ class Queues:
 
     def _take_out(self, run: Contender) -> None:
         if run.turn is not None:
-            del self._holders[run.target][run.key]
+            for target in run.targets:
+                del self._holders[target][run.key]
             self.in_progress[run.namespace] -= 1
             if not self.in_progress[run.namespace]:
                 del self.in_progress[run.namespace]
         else:
             self._stop_waiting(run)
-        if not self._holders.get(run.target):
-            self._holders.pop(run.target, None)
-            if run.target not in self._lined_up:
-                self._served_on.pop(run.target, None)  # nobody is left to take turns
+        for target in run.targets:
+            if not self._holders.get(target):
+                self._holders.pop(target, None)
+                if target not in self._lined_up:
+                    self._served_on.pop(target, None)  # nobody is left to take turns
 
     def _stop_waiting(self, run: Contender) -> None:
         line = self._lines[run.namespace]

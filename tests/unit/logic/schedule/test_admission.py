@@ -411,6 +411,51 @@ def test_a_turn_is_wanted_where_a_run_of_another_namespace_could_start_instead(
     assert decisions([me, *others], rules).is_wanted(me) is wanted
 
 
+# --- several targets ----------------------------------------------------------------------------
+
+
+def script(name: str, age: int = 0, *targets: str, **more: Any) -> Contender:
+    first, *others = targets
+    return replace(run(name, age, target=first, **more), others=tuple(others))
+
+
+def test_a_run_waits_until_each_of_its_targets_is_free() -> None:
+    me = script("me", 5, "pay.a:80", SHOP)
+    busy = run("busy", admitted=True)
+    assert place(me, [busy]) == Placement(1, f"a/busy is loading {SHOP}")
+    assert decisions([busy, me]).next_ones(5) == []
+    assert place(me, [run("waits", 9)]) == Placement(), "it stands in the line of its first target"
+
+
+def test_a_run_with_several_targets_keeps_each_of_them_from_others() -> None:
+    holder = script("holder", 5, "pay.a:80", SHOP, admitted=True)
+    assert place(run("me"), [holder]) == Placement(1, f"a/holder is loading {SHOP}")
+    queues = queued([holder, run("me")])
+    queues.drop("a", "holder")
+    assert Admission(queues, lambda _: AdmissionRules()).next_ones(5) == [run("me")]
+    assert not queues.holders(SHOP) and not queues.holders("pay.a:80")
+
+
+def test_two_runs_that_name_the_same_targets_in_another_order_never_wait_for_each_other() -> None:
+    one = script("one", 5, "x:80", "y:80")
+    two = script("two", 5, "y:80", "x:80", namespace="b")
+    queues = queued([one, two])
+    admission = Admission(queues, lambda _: AdmissionRules())
+    assert {one.name for one in admission.next_ones(5)} == {"one", "two"}
+    first = admission.next_ones(1)[0]
+    queues.put(replace(first, turn=NOW))
+    assert admission.next_ones(5) == [], "each of them needs both"
+
+
+def test_a_turn_is_wanted_by_a_run_that_needs_one_of_its_targets() -> None:
+    me = script("me", 10, "x:80", SHOP, admitted=True)
+    assert decisions([me, run("waits", namespace="b")]).is_wanted(me)
+    both = script("waits", 0, SHOP, "z:80", namespace="b")
+    assert decisions([me, both]).is_wanted(me)
+    elsewhere = run("busy", target="z:80", namespace="c", admitted=True)
+    assert not decisions([me, both, elsewhere]).is_wanted(me)
+
+
 crowded = st.lists(
     st.builds(
         run,
