@@ -423,7 +423,7 @@ def test_a_run_waits_until_each_of_its_targets_is_free() -> None:
     me = script("me", 5, "pay.a:80", SHOP)
     busy = run("busy", admitted=True)
     assert place(me, [busy]) == Placement(1, f"a/busy is loading {SHOP}")
-    assert decisions([busy, me]).next_ones(5) == []
+    assert decisions([busy, me], AdmissionRules()).next_ones(5) == []
     assert place(me, [run("waits", 9)]) == Placement(), "it stands in the line of its first target"
 
 
@@ -449,11 +449,11 @@ def test_two_runs_that_name_the_same_targets_in_another_order_never_wait_for_eac
 
 def test_a_turn_is_wanted_by_a_run_that_needs_one_of_its_targets() -> None:
     me = script("me", 10, "x:80", SHOP, admitted=True)
-    assert decisions([me, run("waits", namespace="b")]).is_wanted(me)
+    assert decisions([me, run("waits", namespace="b")], AdmissionRules()).is_wanted(me)
     both = script("waits", 0, SHOP, "z:80", namespace="b")
-    assert decisions([me, both]).is_wanted(me)
+    assert decisions([me, both], AdmissionRules()).is_wanted(me)
     elsewhere = run("busy", target="z:80", namespace="c", admitted=True)
-    assert not decisions([me, both, elsewhere]).is_wanted(me)
+    assert not decisions([me, both, elsewhere], AdmissionRules()).is_wanted(me)
 
 
 crowded = st.lists(
