@@ -9,8 +9,8 @@ from pathlib import Path
 from benchmarks import cases, cores, lag, memory
 from benchmarks.clients import CLIENTS
 from benchmarks.table import Table, machine
-from benchmarks.tools import MissingError, program
 from perfrun.worker.main import raise_descriptor_limit
+from tests.cluster.tools import MissingError, program
 
 ALL = (*cases.CASES, "lag", "memory")
 PEERS = tuple(name for name in CLIENTS if name != "perfrun")

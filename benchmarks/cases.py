@@ -7,8 +7,8 @@ from benchmarks.clients import CLIENTS, Client, Job
 from benchmarks.nginx import Target, serving
 from benchmarks.rounds import run_rounds
 from benchmarks.table import Table, comparison
-from benchmarks.tools import available
 from tests.cluster.progress import say
+from tests.cluster.tools import available
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from benchmarks.tools import program, version
 from perfrun import __version__
 from tests.cluster.commands import Argv, run
+from tests.cluster.tools import program, version
 
 SCRIPTS = Path(__file__).parent / "scripts"
 _ONE_THREAD = {"GOMAXPROCS": "1"}

@@ -27,9 +27,9 @@ from benchmarks.clients import Command, engine
 from benchmarks.engine import QUANTILES
 from benchmarks.rounds import pinned
 from benchmarks.table import Table
-from benchmarks.tools import available, program
 from perfrun.api.quantities import NS_PER_S
 from tests.cluster.progress import say
+from tests.cluster.tools import available, program
 
 RATE = 2000
 """Requests a second."""

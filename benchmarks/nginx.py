@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import cores
-from benchmarks.tools import program
 from tests.cluster.commands import run
 from tests.cluster.components import free_port
+from tests.cluster.tools import program
 
 _CONFIG = """
 daemon off; master_process off; worker_processes 1;

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.rounds import Result
-from benchmarks.tools import version
+from tests.cluster.tools import version
 
 Row = tuple[str, ...]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from tests.cluster import apt, cluster, costs, gobuild
+from tests.cluster import apt, cluster, costs, gobuild, tools
 from tests.cluster.commands import run
 from tests.cluster.errors import ClusterError, Unsupported
 from tests.cluster.handle import Cluster
@@ -52,6 +52,9 @@ def _build(options: argparse.Namespace) -> None:
     cluster.prepare(metrics=options.e2e)
     if options.e2e:
         apt.ensure(apt.E2E_PACKAGES)
+    if options.scripts:
+        for name in tools.SCRIPTS:
+            tools.program(name)
     say("all is in the cache")
 
 
@@ -67,6 +70,10 @@ def _env(_: argparse.Namespace) -> None:
 
 def _path(_: argparse.Namespace) -> None:
     print(f"{gobuild.binary('kubectl').parent}:{gobuild.binary('helm').parent}")
+
+
+def _tool(options: argparse.Namespace) -> None:
+    print(tools.image(options.name) if options.image else tools.program(options.name))
 
 
 def _chart_readme(options: argparse.Namespace) -> None:
@@ -114,10 +121,14 @@ def _parser() -> argparse.ArgumentParser:
     add("status", _status, "say whether it is up and well; exit code 1 if not")
     build = add("build", _build, "fill the cache without starting anything")
     build.add_argument("--e2e", action="store_true", help="install the end-to-end tools too")
+    build.add_argument("--scripts", action="store_true", help="install k6, Locust and JMeter too")
     cost = add("costs", _costs, "print what each part has cost to make on this machine")
     cost.add_argument("--remember", action="store_true", help="write it to costs.toml")
     add("env", _env, 'print variables: eval "$(python3 -m tests.cluster env)"')
     add("path", _path, "print the folders of kubectl and helm, as a PATH; no cluster needed")
+    tool = add("tool", _tool, "print the program of a tool, installed where it was not")
+    tool.add_argument("name", choices=tools.SCRIPTS)
+    tool.add_argument("--image", action="store_true", help="its image instead, given to the node")
     readme = add("chart-readme", _chart_readme, "make charts/perfrun/README.md from its values")
     readme.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
     image = add("image", _image, "build a Dockerfile and give the image to the node")
@@ -151,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Unsupported as error:
         print(error, file=sys.stderr)
         return 2
-    except ClusterError as error:
+    except (ClusterError, tools.MissingError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -28,6 +28,7 @@ RULE_PACKAGES = ("prometheus",)
 LUA_PACKAGES = ("lua5.1",)
 BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core")
 DATABASE_PACKAGES = ("mariadb-server", "pgbouncer", "postgresql")
+JAVA_PACKAGES = ("default-jre-headless", "maven")
 E2E_PACKAGES = (*RULE_PACKAGES, "wrk")
 # What these packages would start on their own: we run our own instances, or none.
 SERVICES = (

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +77,7 @@ def archive_of(reference: str) -> Path:
 
 
 @contextmanager
-def _workspace(name: str) -> Iterator[Path]:
+def workspace(name: str) -> Iterator[Path]:
     """A folder in the cache that is gone afterwards, also what a killed build left of it."""
     folder = cache_dir() / "images"
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def _workspace(name: str) -> Iterator[Path]:
 
 def _make_base(reference: str) -> None:
     log = cache_dir() / "logs" / "debootstrap.log"
-    with _workspace("base") as work:
+    with workspace("base") as work:
         root, layer = work / "root", work / "layer.tar"
         argv: Argv = [
             "debootstrap",
@@ -115,7 +115,7 @@ def _make_base(reference: str) -> None:
 
 
 def _make_pause(reference: str) -> None:
-    with _workspace("pause") as work:
+    with workspace("pause") as work:
         layer_of_file(binary("pause"), work / "layer.tar")
         config = {"Entrypoint": ["/pause"], "User": "65535:65535"}
         write_archive(archive_of(reference), reference, work / "layer.tar", config)
@@ -141,6 +141,19 @@ def ensure() -> list[str]:
                     with costs.noting(NAMES[reference.partition(":")[0]]):
                         make(reference)
     return list(makers)
+
+
+def give(reference: str, make: Callable[[str], None]) -> str:
+    """Make an image where the cache lacks it, and give it to the node where that lacks it."""
+    ensure()
+    if not archive_of(reference).exists():
+        with locked(cache_dir(), "the cache"), step(f"making the image {reference}"):
+            if not archive_of(reference).exists():
+                make(reference)
+    with locked(_node().state / "built", "the images of the node"):
+        if not _digest(reference):
+            load(archive_of(reference))
+    return reference
 
 
 def _driver() -> str:

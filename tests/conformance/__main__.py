@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.tools import available, version
 from perfrun import __version__
 from tests.cluster.progress import say
+from tests.cluster.tools import available, version
 from tests.conformance.cases import CASES, Case
 from tests.conformance.generators import PEERS, Load, perfrun
 from tests.conformance.server import BASE, serving

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.tools import program
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, Timing
 from perfrun.measure.report import WorkerReport
+from tests.cluster.tools import program
 from tests.conformance.server import MS, S
 from tests.conformance.truth import QUANTILES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tools import program
+from tests.cluster.tools import program
 from tests.unit.engine.conftest import Run
 from tests.unit.engine.http.tls.test_settings import certificate, server_context
 from tests.unit.engine.server import burst, plan, step

@@ -1,4 +1,4 @@
-"""The other generators: where each comes from, and which version is compared with.
+"""The other generators: where each comes from, in which version, and the images of those with scripts.
 
 Debian's packages come from apt, the rest from the registries of their languages into the cache
 outside of the checkout, by version.
@@ -8,15 +8,24 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import apt
+from tests.cluster import apt, costs, images
+from tests.cluster.archive import layer_of_file, write_archive
 from tests.cluster.commands import Argv, run, run_logged
 from tests.cluster.errors import ClusterError
-from tests.cluster.paths import cache_dir, locked
+from tests.cluster.paths import HERE, cache_dir, key_of, locked, write
 from tests.cluster.progress import say, step
+
+JMETER, LOCUST = HERE / "jmeter", HERE / "locust"
+_LAUNCHER = """\
+#!/bin/sh
+# As the launcher that comes with JMeter: JVM_ARGS are options of the virtual machine.
+exec java $JVM_ARGS -jar "$(dirname "$(readlink -f "$0")")/ApacheJMeter.jar" "$@"
+"""
 
 
 class MissingError(Exception):
@@ -77,9 +86,46 @@ def _from_pypi(tool: Tool) -> Path:
     return program
 
 
+def _from_maven(tool: Tool) -> Path:
+    """JMeter's folder, as its launcher wants it, of the parts that Maven resolves."""
+    program = tool.folder / "bin" / tool.name
+    if not program.exists():
+        apt.ensure(apt.JAVA_PACKAGES)
+        parts = tool.folder / "lib"
+        options = ["-B", "-q", f"-Djmeter={tool.version}", f"-DoutputDirectory={parts}"]
+        _build(
+            tool, ["mvn", *options, "-f", JMETER / "pom.xml", "dependency:copy-dependencies"], {}
+        )
+        _arrange(tool.folder)
+        # Last, since it says that all is there.
+        write(program, _LAUNCHER, 0o755)
+    return program
+
+
+def _arrange(home: Path) -> None:
+    """Bring what Maven has copied to lib into the places where JMeter looks for it."""
+    extensions, settings = home / "lib/ext", home / "bin"
+    extensions.mkdir(exist_ok=True)
+    (home / "lib/junit").mkdir(exist_ok=True)
+    (config,) = home.glob("lib/ApacheJMeter_config-*.jar")
+    with zipfile.ZipFile(config) as archive:
+        archive.extractall(home, [name for name in archive.namelist() if name.startswith("bin/")])
+    config.unlink()
+    for part in home.glob("lib/ApacheJMeter_*.jar"):
+        part.replace(extensions / part.name)
+    (launcher,) = home.glob("lib/ApacheJMeter-*.jar")
+    launcher.replace(settings / "ApacheJMeter.jar")
+
+
 def _build(tool: Tool, argv: Argv, env: dict[str, str]) -> None:
     log = cache_dir() / "logs" / f"bench-{tool.name}.log"
-    with locked(cache_dir(), "the cache"), step(f"installing {tool.name} {tool.version}"):
+    seconds = costs.expected([tool.name])
+    about = f" (once, about {costs.words(seconds)})" if seconds else ""
+    with (
+        locked(cache_dir(), "the cache"),
+        costs.noting(tool.name),
+        step(f"installing {tool.name} {tool.version}{about}"),
+    ):
         run_logged(argv, log, what=f"installing {tool.name}", env=env)
 
 
@@ -93,8 +139,11 @@ TOOLS = {
         Tool("vegeta", "12.13.0", _from_go("github.com/tsenart/vegeta/v12")),
         Tool("k6", "1.8.1", _from_go("go.k6.io/k6")),
         Tool("locust", "2.47.0", _from_pypi),
+        Tool("jmeter", "5.6.3", _from_maven),
     )
 }
+SCRIPTS = ("k6", "locust", "jmeter")
+"""Those whose scripts perfrun runs: each has an image too."""
 _NUMBERS = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -137,3 +186,37 @@ def version(name: str) -> str:
     )
     numbers = _NUMBERS.search(done.stdout)
     return numbers[0] if numbers else "?"
+
+
+def image(name: str) -> str:
+    """The image of a tool with scripts, made where the cache lacks it and given to the node.
+
+    Returns its reference. The program is on the PATH of the image. Raises ClusterError.
+    """
+    tool, make = TOOLS[name], _IMAGES[name]
+    tool.install(tool)
+    recipe = sorted(path for path in (HERE / name).glob("*") if path.is_file())
+    key = key_of(images.base_reference(), tool.version, *recipe)
+    return images.give(f"localhost/perfrun-{name}:{key}", lambda reference: make(tool, reference))
+
+
+def _k6_image(tool: Tool, reference: str) -> None:
+    """Nothing but the program: no shell, no certificates, no Python."""
+    with images.workspace(tool.name) as work:
+        layer_of_file(tool.folder / tool.name, work / "layer.tar")
+        config = {"Env": ["PATH=/"], "Entrypoint": ["/k6"], "User": "65532:65532"}
+        write_archive(images.archive_of(reference), reference, work / "layer.tar", config)
+
+
+def _locust_image(tool: Tool, reference: str) -> None:
+    given = {"BASE": images.base_reference(), "VERSION": tool.version}
+    images.build(reference, LOCUST, build_args=given).replace(images.archive_of(reference))
+
+
+def _jmeter_image(tool: Tool, reference: str) -> None:
+    given = {"BASE": images.base_reference()}
+    built = images.build(reference, tool.folder, JMETER / "Dockerfile", given)
+    built.replace(images.archive_of(reference))
+
+
+_IMAGES = {"k6": _k6_image, "locust": _locust_image, "jmeter": _jmeter_image}
