@@ -81,6 +81,13 @@ class Rule(NamedTuple):
     message: str
     field: str = ""
     """The field to name, as a path below the model in API notation: ``.max``. Empty: itself."""
+    figures: str = ""
+    """What the message ends with, with values of the model: ``{0.burst.requests} requests``. Not in
+    the API server, where a text of a number has no bound on its cost; it shows the whole object."""
+
+    def broken(self, model: "ApiModel") -> str:
+        """The message with the figures of a model."""
+        return f"{self.message} ({self.figures.format(model)})" if self.figures else self.message
 
 
 class ApiModel(BaseModel):
@@ -110,7 +117,7 @@ class ApiModel(BaseModel):
         for rule in self.rules:
             if not rule.holds(self):
                 where = f"{rule.field.lstrip('.')}: " if rule.field else ""
-                raise ValueError(where + rule.message)
+                raise ValueError(where + rule.broken(self))
         return self
 
 

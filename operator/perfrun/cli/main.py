@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from perfrun import start_lean
-from perfrun.cli.terminal.signals import leave_on_interrupt
+from perfrun.cli.terminal.signals import ignore_interrupts, leave_on_interrupt
 
 _DEFECT = 3
 
@@ -26,6 +26,7 @@ def main() -> None:
 
         logging.exception("perfrun failed; this is a defect of perfrun")
         code = _DEFECT
+    ignore_interrupts()
     sys.exit(code)
 
 

@@ -168,6 +168,8 @@ def read_body(text: str) -> str:
     """
     if text in ("-", "@-"):
         name, data = "standard input", sys.stdin.buffer.read(MAX_FILE + 1)
+    elif text == "@":
+        raise ValueError("--body @: the name of the file is missing, as in --body @order.json")
     elif text.startswith("@"):
         name = text[1:]
         try:

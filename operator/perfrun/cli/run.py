@@ -13,7 +13,7 @@ from rich.text import Text
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun, Verdict
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
-from perfrun.cli.overrides import changed
+from perfrun.cli.overrides import RunChanges, changed
 from perfrun.cli.terminal.exits import Exit, FailOn, of_verdict, worst
 from perfrun.cli.terminal.forms import Runs
 from perfrun.cli.terminal.outputs import Outputs
@@ -37,7 +37,7 @@ class Here(NamedTuple):
 
     secrets: Path | None = None
     """A folder with the values of Secrets and ConfigMaps."""
-    overrides: Overrides | None = None
+    changes: RunChanges | None = None
     """What the runs change in their tests."""
     observe: Sequence[str] = ()
     """NAME=PID or NAME=port:PORT: processes that replace observed workloads."""
@@ -122,8 +122,8 @@ def run_manifests(
 
     ``nothing`` says why there is none to run.
     """
-    if here.overrides is not None:
-        manifests = changed(manifests, here.overrides)
+    if here.changes is not None:
+        manifests = changed(manifests, here.changes)
     told = print_manifests(manifests, err)
     wanted = _wanted(manifests, here)
     problems = [*wanted.problems, *outputs.problems(several=wanted.several)]

@@ -38,7 +38,7 @@ class Objects(Protocol):
 
 @dataclass(slots=True)
 class Sources:
-    """Reads arguments; ``cluster`` is called when the first of them needs one."""
+    """Reads arguments; ``cluster`` is called when one of them needs it."""
 
     cluster: Callable[[], Objects]
     last: int
@@ -50,6 +50,15 @@ class Sources:
 
     def read(self, argument: str) -> list[Reported]:
         """The runs of one argument, oldest first. Raises RunArgumentError, KubeError."""
+        try:
+            return self._read(argument)
+        except KubeError as error:
+            is_name = "/" not in argument
+            what = "it is not a file, so it must be a run in a cluster, but " if is_name else ""
+            why = f"{printable(argument)}: {what}{sentence(error)}"
+            raise KubeError(0, why) from error
+
+    def _read(self, argument: str) -> list[Reported]:
         kind, slash, name = argument.partition("/")
         if argument == "-":
             return _parsed("stdin", sys.stdin.buffer.read(MAX_BYTES + 1))

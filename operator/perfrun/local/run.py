@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -99,12 +100,21 @@ class Stop:
         self.reason = self.reason or reason
 
     def listen(self) -> None:
-        """Treat SIGINT and SIGTERM to this process as such requests."""
+        """Treat SIGINT and SIGTERM to this process as such requests, until the caller handles them
+        in another way.
+        """
         loop = asyncio.get_running_loop()
-        # On Windows, Ctrl-C remains a KeyboardInterrupt, which ends the run at once.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(signal.SIGINT, self.ask, "by Ctrl-C")
-            loop.add_signal_handler(signal.SIGTERM, self.ask, BY_SIGTERM)
+
+        def ask(signum: int, _: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the run has ended
+                reason = "by Ctrl-C" if signum == signal.SIGINT else BY_SIGTERM
+                loop.call_soon_threadsafe(self.ask, reason)
+
+        # On Windows, Ctrl-C remains a KeyboardInterrupt, which ends the run at once. Handlers of
+        # the loop would end with it, and leave the next Ctrl-C to Python.
+        if sys.platform != "win32":
+            signal.signal(signal.SIGINT, ask)
+            signal.signal(signal.SIGTERM, ask)
 
 
 class MemoryStore:

@@ -1,6 +1,5 @@
 """Problems of a manifest, in the words that the operator and ``perfrun run`` share."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -12,6 +11,7 @@ from perfrun.api.notations import notation
 from perfrun.api.policy import PerfPolicy
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun
+from perfrun.api.spelling import meant
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 
 _MODELS: dict[str, tuple[type[BaseModel], tuple[str, ...]]] = {
@@ -103,8 +103,7 @@ def suggestion(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     1, as difflib has it."""
     if len(word) > MAX_SUGGESTED_LENGTH:
         return ""
-    candidates = [*islice(known, MAX_CANDIDATES)]
-    close = difflib.get_close_matches(word, candidates, n=1, cutoff=likeness)
+    close = meant(word, islice(known, MAX_CANDIDATES), likeness=likeness)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 

@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
     folder = config.getoption("--perfrun-report")
+    if folder == "":
+        raise pytest.UsageError("--perfrun-report: the name of the folder is empty")
     if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
         raise pytest.UsageError(f"--perfrun-report {folder}: exists and is not a folder")
     session = PluginSession(strict=config.getoption("--perfrun-strict"), reports=folder)

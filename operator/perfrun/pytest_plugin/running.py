@@ -116,12 +116,14 @@ async def run_beside(given: Given) -> CompletedRun:
 
 
 def _end_in_order(run: Background) -> None:
-    run.stop(_BY_CTRL_C)
-    try:
-        run.wait()
-    except KeyboardInterrupt:
+    ended = False
+    while not ended:
         run.stop(_BY_CTRL_C)
-        run.wait()
+        try:
+            run.wait()
+            ended = True
+        except KeyboardInterrupt:
+            pass  # once more; from the second one on it ends at once, and the others change nothing
 
 
 def _end_at_once(run: Background) -> None:

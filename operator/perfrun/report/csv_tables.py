@@ -1,6 +1,8 @@
 """Runs as CSV (RFC 4180): a line for each step, or for each point in time.
 
 The first line has the names of the columns, with their units; a field without a figure is empty.
+Who opens it in a spreadsheet did not write its texts: one that the spreadsheet would execute as a
+formula has an apostrophe before it, as OWASP advises.
 """
 
 import csv
@@ -23,6 +25,9 @@ _COUNTS = ("sent", "succeeded", "failed", "censored")
 _SUFFIXES = {"seconds": "_s", "per second": "_per_s", "ratio": "_ratio"}
 _SERIES = ("planned", "started", "succeeded", "failed", "in_flight")
 _PERCENTILES = {f"latency_{name}_s": share for name, share in QUANTILES.items()}
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a cell begins with that a spreadsheet executes, perhaps after a white space."""
 
 Line = dict[str, object]
 
@@ -52,10 +57,15 @@ def csv_files(runs: Sequence[Reported]) -> Mapping[str, str]:
 def _table(lines: Sequence[Line]) -> str:
     columns = list(dict.fromkeys(name for line in lines for name in line)) or list(_RUN)
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="")  # its lines end as RFC 4180 says: CRLF
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(text)  # its lines end as RFC 4180 says: CRLF
+    writer.writerow(map(_inert, columns))
+    writer.writerows([_inert(line.get(name, "")) for name in columns] for line in lines)
     return text.getvalue()
+
+
+def _inert(value: object) -> object:
+    """A text that no spreadsheet takes for a formula; numbers stay."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _run(run: PerfRun) -> Line:

@@ -36,9 +36,9 @@ def manifests(*texts: str) -> list[Manifest]:
 
 
 def changes(*texts: str, **options: object) -> list[Manifest]:
-    overrides = parse_overrides(**options)  # type: ignore[arg-type]
-    assert overrides is not None
-    return changed(manifests(*texts), overrides)
+    wanted = parse_overrides(**options)  # type: ignore[arg-type]
+    assert wanted is not None
+    return changed(manifests(*texts), wanted)
 
 
 def said(found: list[Manifest]) -> list[str]:
@@ -46,13 +46,13 @@ def said(found: list[Manifest]) -> list[str]:
 
 
 def test_all_options_together_are_the_overrides_of_a_run():
-    overrides = parse_overrides(
+    wanted = parse_overrides(
         url="http://localhost:8000",
         variables=["region=us", "filter=a=b", "empty="],
         settings=["load.open.rate=50/s", "load.duration=1m", "load.workers=2"],
         labels=["pull-request=12"],
     )
-    assert overrides.model_dump(mode="json", exclude_unset=True) == {
+    assert wanted.overrides.model_dump(mode="json", exclude_unset=True) == {
         "url": "http://localhost:8000",
         "variables": {"region": "us", "filter": "a=b", "empty": ""},
         "load": {"rate": "50/s", "duration": "1m", "workers": 2},
@@ -70,7 +70,18 @@ def test_all_options_together_are_the_overrides_of_a_run():
         ({"settings": ["load.users=1.5"]}, "--set load.users=1.5: is not a whole number"),
         ({"settings": ["load.rate=50"]}, "--set load.rate: '50' is not a rate"),
         ({"settings": ["load.scale=nan"]}, "--set load.scale: must be"),
-        ({"settings": ["load.rate=1/s", "load.open.rate=2/s"]}, "another --set has set load.rate"),
+        (
+            {"settings": ["load.rate=1/s", "load.open.rate=2/s"]},
+            "--set load.open.rate: it is given twice (as load.rate): remove one",
+        ),
+        ({"settings": ["load.rate=1/s"] * 2}, "--set load.rate: it is given twice: remove one"),
+        ({"variables": ["region=eu", "region=us"]}, "--var region: it is given twice: remove one"),
+        ({"labels": ["pr=1", "pr=1"]}, "--label pr: it is given twice: remove one"),
+        (
+            {"settings": ["load.open.duration=UntilStopped"]},
+            "--set load.maxDuration: is required with duration: UntilStopped",
+        ),
+        ({"settings": ["load.open.duration=0s"]}, "--set load.open.duration: must be more than 0s"),
         ({"settings": ["load.scale=1", "load.rate=2/s"]}, "--set load.scale: cannot be used"),
         ({"labels": ["a b=c"]}, "write the key of a label"),
         ({"variables": ["a-b=c"]}, "--var a-b: "),
@@ -90,8 +101,11 @@ def test_what_cannot_be_set_is_refused_by_naming_what_can():
         '--set load.open.rat: a run cannot set this; did you mean "load.open.rate"? It can set '
         "load.scale, load.workers, "
     )
-    with pytest.raises(ValueError, match=r"a run cannot set this\. It can set load.scale"):
-        parse_overrides(settings=["slos=none"])
+    for far in ("slos", "load.foo", "load.closed.hold"):
+        with pytest.raises(ValueError, match=r"a run cannot set this\. It can set load.scale"):
+            parse_overrides(settings=[f"{far}=none"])
+    with pytest.raises(ValueError, match=r'this; did you mean "load.rate"\? It can set'):
+        parse_overrides(settings=["rate=1/s"])
 
 
 def test_a_database_stays_where_it_is():
@@ -103,13 +117,30 @@ def test_a_database_stays_where_it_is():
 
 
 def test_what_does_not_fit_is_said_of_the_option():
-    found = changes(OPEN, settings=["load.closed.users=5"], variables=["regoin=us"])
+    found = changes(OPEN, settings=["load.users=5"], variables=["regoin=us"])
+    found += changes(OPEN, settings=["load.closed.duration=5s"])
     assert said(found) == [
         "shop.yaml:2:1: error: shop: --var regoin: the test does not define it in spec.variables; did you mean "
         '"region"?',
-        "shop.yaml:2:1: error: shop: --set load.users: the load of the test is open; runs can set scale, "
-        "rate, duration, maxDuration, workers",
+        "shop.yaml:2:1: error: shop: --set load.users: the load of the test is open: runs can set "
+        "load.scale, load.rate, load.duration, load.maxDuration and load.workers",
+        "shop.yaml:2:1: error: shop: --set load.closed.duration: the load of the test is open: runs can "
+        "set load.scale, load.rate, load.duration, load.maxDuration and load.workers",
     ]
+
+
+def test_figures_that_do_not_fit_are_said_of_all_settings():
+    closed = OPEN.replace("open: {rate: 100/s,", "closed: {users: 8,")
+    found = changes(closed, settings=["load.closed.users=2", "load.workers=4"])
+    assert said(found) == [
+        "shop.yaml:2:1: error: shop: --set load.closed.users and load.workers: it does not fit: "
+        "spec.load.closed: closed.users must be at least the number of workers: raise users, or lower "
+        "workers (2 users for 4 workers)"
+    ]
+    staged = OPEN.replace("rate: 100/s, duration: 10s", "stages: [{rate: 5/s, hold: 10s}]")
+    settings = ["load.open.duration=UntilStopped", "load.maxDuration=1h"]
+    (only,) = said(changes(staged, settings=settings))
+    assert "--set load.open.duration: UntilStopped cannot be used with stages" in only
 
 
 def test_warnings_are_those_of_what_runs():

@@ -90,7 +90,8 @@ def test_an_api_server_that_fails_is_no_missing_result(api: FakeApi, cluster: Cl
 def test_whoever_may_not_read_runs_is_told(api: FakeApi, cluster: Cluster):
     message = 'perfruns "x" is forbidden: User "jo" cannot list resource "perfruns"'
     api.refusing["GET", "perfruns"] = status_body(403, message, "Forbidden")
-    for argument in ("r-1", "test/api-under-load"):
+    of_name = "it is not a file, so it must be a run in a cluster, but "
+    for argument, what in (("r-1", of_name), ("test/api-under-load", "")):
         with pytest.raises(KubeError) as refused:
             sources(cluster).read(argument)
-        assert sentence(refused.value).startswith("jo may not")
+        assert sentence(refused.value).startswith(f"{argument}: {what}jo may not ")

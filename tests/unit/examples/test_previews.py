@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from perfrun.cli.overrides import parse_overrides
-from perfrun.logic.accept.overrides import overridden
 from tests.unit.examples.commands import in_script, parsed
 from tests.unit.examples.test_ci import documents, scripts
 from tests.unit.logic.build import spec
@@ -27,9 +26,9 @@ def fits(parameters: dict[str, Any]) -> bool:
     # A variable of the pipeline is a number where a URL has one.
     url = str(parameters["url"]).replace("$PR", "7").replace("$CI_MERGE_REQUEST_IID", "7")
     labels = [one.partition("=")[0] + "=x" for one in parameters["run_labels"]]
-    overrides = parse_overrides(url=url, settings=parameters["settings"], labels=labels)
-    assert overrides is not None
-    return not overridden(spec(), overrides).problems
+    changes = parse_overrides(url=url, settings=parameters["settings"], labels=labels)
+    assert changes is not None
+    return not changes.applied(spec()).problems
 
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.name)

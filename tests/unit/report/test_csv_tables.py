@@ -66,3 +66,17 @@ def test_runs_share_a_table_and_those_without_measurements_have_no_lines():
 def test_names_with_commas_and_quotes_stay_one_field():
     body = a_run().status.steps[0].model_dump(mode="json") | {"name": 'a "b", c'}
     assert rows(steps_csv([Reported(a_run(steps=[body]))]))[1]["step"] == 'a "b", c'
+
+
+def test_a_text_that_a_spreadsheet_would_execute_is_a_text_there():
+    run = a_run()
+    names = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\tx", "\rx", "a-b=c", "'=x"]
+    steps = [run.status.steps[0].model_copy(update={"name": name}) for name in names]
+    status = run.status.model_copy(update={"steps": steps})
+    lines = rows(steps_csv([Reported(run.model_copy(update={"status": status}))]))
+    assert [one["step"] for one in lines[1:]] == [*(f"'{one}" for one in names[:6]), *names[6:]]
+    made = report(step([MS] * 10))
+    made.series = series(seconds=1, latency=[], errors={"Timeout": [1]})
+    made.series.errors = {"Timeout": [-1]}
+    (line,) = rows(timeline_csv([reported(made, load=OPEN)]))
+    assert line["failed_Timeout"] == "-1"

@@ -83,7 +83,7 @@ class LoadOverrides(ApiModel):
             message="must be more than 0s",
             field=".duration",
         ),
-        bounded(),
+        *bounded(),
     )
 
 

@@ -55,7 +55,7 @@ def _object(path: str, node: Json) -> Iterator[str]:
         if name not in refused:
             yield _row(name, field, name in required)
     yield ""
-    said = list(dict.fromkeys(rule["message"] for rule in _rules(node) if not _is_stub(rule)))
+    said = list(dict.fromkeys(_told(rule) for rule in _rules(node) if not _is_stub(rule)))
     if refused:
         names = ", ".join(f"`{name}`" for name in fields if name in refused)
         said.append(f"not implemented yet, and refused by the API server: {names}")
@@ -71,6 +71,13 @@ def _below(path: str, field: Json) -> Iterator[str]:
         yield from _object(path, field)
     elif "properties" in field.get("items", {}):
         yield from _object(f"{path}[]", field["items"])
+
+
+def _told(rule: Json) -> str:
+    """A rule with the field that it is about, where its message does not begin with that."""
+    field, message = rule.get("fieldPath", "").removeprefix("."), rule["message"]
+    needed = message.startswith(("must ", "is ", "cannot "))
+    return f"`{field}` {message}" if field and needed else message
 
 
 def _row(name: str, field: Json, required: bool) -> str:

@@ -92,12 +92,23 @@ class OpenStage(ApiModel):
     hold: Duration = Field(default="0s", validate_default=True, description=_HOLD)
 
 
-def bounded() -> Rule:
-    """The rule that a load ends, even if nobody stops it."""
-    return Rule(
-        cel=f"(has(self.duration) && self.duration == '{UNTIL_STOPPED}') == has(self.maxDuration)",
-        holds=lambda one: (one.duration == UNTIL_STOPPED) == (one.max_duration is not None),
-        message=f"{UNTIL_STOPPED} as duration and maxDuration require each other",
+def bounded() -> tuple[Rule, Rule]:
+    """The rules that a load ends, even if nobody stops it."""
+    until_stopped = f"(has(self.duration) && self.duration == '{UNTIL_STOPPED}')"
+    return (
+        Rule(
+            cel=f"!{until_stopped} || has(self.maxDuration)",
+            holds=lambda one: one.duration != UNTIL_STOPPED or one.max_duration is not None,
+            message=f"is required with duration: {UNTIL_STOPPED}: write after which time the load "
+            "ends by itself, as in 1h",
+            field=".maxDuration",
+        ),
+        Rule(
+            cel=f"{until_stopped} || !has(self.maxDuration)",
+            holds=lambda one: one.duration == UNTIL_STOPPED or one.max_duration is None,
+            message=f"is only for duration: {UNTIL_STOPPED}: remove it, or write that as duration",
+            field=".maxDuration",
+        ),
     )
 
 
@@ -131,7 +142,7 @@ class Closed(ApiModel):
             holds=lambda closed: _either(closed.stages, closed.users, closed.duration),
             message="closed needs either users and duration, or stages",
         ),
-        bounded(),
+        *bounded(),
     )
 
     def levels(self) -> list[ClosedStage]:
@@ -176,7 +187,7 @@ class Open(ApiModel):
             holds=lambda load: _either(load.stages, load.rate, load.duration),
             message="open needs either rate and duration, or stages",
         ),
-        bounded(),
+        *bounded(),
     )
 
     def levels(self) -> list[OpenStage]:
@@ -379,14 +390,19 @@ class Load(ApiModel):
                 load.burst is None
                 or min(load.burst.requests, load.burst.concurrency) >= load.workers
             ),
-            message="burst.requests and burst.concurrency must be at least the number of workers",
+            message="burst.requests and burst.concurrency must be at least the number of workers: "
+            "raise them, or lower workers",
             field=".burst",
+            figures="{0.burst.requests} requests, {0.burst.concurrency} at a time, for {0.workers} "
+            "workers",
         ),
         Rule(
             cel="!has(self.burst) || self.burst.concurrency <= self.burst.requests",
             holds=lambda load: load.burst is None or load.burst.concurrency <= load.burst.requests,
-            message="burst.concurrency must be at most burst.requests",
+            message="burst.concurrency must be at most burst.requests: raise requests, or lower "
+            "concurrency",
             field=".burst",
+            figures="{0.burst.requests} requests, {0.burst.concurrency} at a time",
         ),
         Rule(
             cel="!has(self.closed) || !has(self.closed.users) || self.closed.users >= self.workers",
@@ -395,8 +411,10 @@ class Load(ApiModel):
                 or load.closed.users is None
                 or load.closed.users >= load.workers
             ),
-            message="closed.users must be at least the number of workers",
+            message="closed.users must be at least the number of workers: raise users, or lower "
+            "workers",
             field=".closed",
+            figures="{0.closed.users} users for {0.workers} workers",
         ),
     )
 

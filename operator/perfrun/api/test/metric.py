@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from perfrun.api.spelling import meant
 from perfrun.api.test.observe import Sort
 
 MAX_METRIC = 40
@@ -318,9 +319,9 @@ def nearest_metrics(name: str, known: Iterable[str]) -> str:
     # The names of benchmarks are short, and so like much else.
     names = {metric.lower(): metric for metric in known if metric not in BENCHMARK}
     wanted = (f"{LATENCY}.{name}" if name in STATISTICS else name)[:MAX_METRIC].lower()
-    close = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
-    close = close or difflib.get_close_matches(wanted, BENCHMARK, n=3, cutoff=0.75)
-    found = close or difflib.get_close_matches(wanted, names, n=3, cutoff=0)
-    *most, last = (names.get(one, one) for one in found)
+    close = meant(wanted, names.values(), most=3, likeness=0.5)
+    close = close or meant(wanted, BENCHMARK, most=3, likeness=0.75)
+    nearest = difflib.get_close_matches(wanted, names, n=3, cutoff=0)
+    *most, last = close or (names[one] for one in nearest)
     listed = f"{', '.join(most)} or {last}" if most else last
     return f"did you mean {listed}?" if close else f"the nearest names are {listed}"

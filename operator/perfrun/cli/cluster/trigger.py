@@ -6,16 +6,15 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from perfrun.api import Json
-from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import REQUEST_ANNOTATION, PerfTestSpec
 from perfrun.cli.cluster.following import NotThereError, follow
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.cluster.views import TestView
-from perfrun.cli.overrides import as_options
+from perfrun.cli.overrides import RunChanges
 from perfrun.cli.terminal.exits import Exit, FailOn
 from perfrun.cli.terminal.streams import print_line
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS
-from perfrun.logic.accept.overrides import overridden, sent_elsewhere
+from perfrun.logic.accept.overrides import sent_elsewhere
 from perfrun.logic.plan.names import requested_run_name
 
 ANSWER_S = 30.0
@@ -29,7 +28,7 @@ def trigger(
     *,
     wait: bool,
     fail_on: FailOn,
-    overrides: Overrides | None = None,
+    changes: RunChanges | None = None,
 ) -> Exit:
     """Request one run of ``test``. Raises KubeError."""
     found = cluster.find(PERF_TESTS, test)
@@ -38,17 +37,17 @@ def trigger(
         return Exit.USAGE
     asked = datetime.now(UTC).isoformat()
     run = requested_run_name(test, asked)
-    if overrides is None:
+    if changes is None:
         body = {"metadata": {"annotations": {REQUEST_ANNOTATION: asked}}}
         cluster.wait(cluster.kube.patch(PERF_TESTS, cluster.namespace, test, body))
     else:
-        problems = _unfit(found, overrides, cluster.namespace)
+        problems = _unfit(found, changes, cluster.namespace)
         for problem in problems:
             print_line(out, problem)
         if problems:
             return Exit.USAGE
-        changes = overrides.model_dump(mode="json", exclude_unset=True)
-        spec = {"testRef": {"name": test}, "overrides": changes}
+        overrides = changes.overrides.model_dump(mode="json", exclude_unset=True)
+        spec = {"testRef": {"name": test}, "overrides": overrides}
         wanted: Json = {"metadata": {"name": run}, "spec": spec}
         cluster.wait(cluster.kube.create(PERF_RUNS, cluster.namespace, wanted))
     told = f"PerfRun {run} was requested in namespace {cluster.namespace}"
@@ -60,21 +59,21 @@ def trigger(
     try:
         return follow(cluster, run, out, fail_on=fail_on, patience=ANSWER_S)
     except NotThereError:
-        missing = "no run was created" if overrides is None else "no operator accepted the run"
+        missing = "no run was created" if changes is None else "no operator accepted the run"
         print_line(out, f"{missing} within {ANSWER_S:.0f}s; {_why(cluster, test)}")
         return Exit.ERROR
 
 
-def _unfit(test: Json, overrides: Overrides, namespace: str) -> list[str]:
+def _unfit(test: Json, changes: RunChanges, namespace: str) -> list[str]:
     """Why the test cannot be run with these overrides, as far as that is seen from here: a policy
     is for the operator to ask."""
     try:
         spec = PerfTestSpec.parse(test["spec"])
     except ValidationError:
         return []  # what is wrong with a test stands on it
-    after, problems = overridden(spec, overrides)
+    after, problems = changes.applied(spec)
     problems = problems or list(sent_elsewhere(spec, after, namespace))
-    return [as_options(problem) for problem in problems]
+    return [changes.as_option(problem) for problem in problems]
 
 
 def _why(cluster: Cluster, test: str) -> str:

@@ -1,8 +1,7 @@
 """What the commands share: the application, common arguments, and how each command ends."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -51,47 +50,53 @@ app = typer.Typer(
 )
 
 
+_Named = TypeVar("_Named")
+
 COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
 """Set in the environment by a shell that asks for completions."""
+
+
+def named(value: _Named) -> _Named:
+    """For an option or an argument that is the name of a file: a shell passes an empty one where a
+    variable is not set, and the system takes that for the current folder.
+    """
+    if value == "" or (isinstance(value, list) and "" in value):
+        raise typer.BadParameter("the name is empty")
+    return value
+
 
 Files = Annotated[
     list[str],
     typer.Argument(
-        metavar="FILE", help=("Manifests: files, folders with *.yaml files, or - for stdin.")
+        metavar="FILE",
+        help="Manifests: files, folders with *.yaml files, or - for stdin.",
+        callback=named,
     ),
 ]
+
+
+def _out(option: str, text: str) -> Any:
+    """An option that names what is written."""
+    return typer.Option(option, metavar="OUT", help=text, callback=named)
+
+
 JsonFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--json",
-        metavar="OUT",
-        help=("Write the PerfRun. For this and the options below, - is standard output."),
-    ),
+    str | None,
+    _out("--json", "Write the PerfRun. For this and the options below, - is standard output."),
 ]
-ResultFile = Annotated[
-    Path | None, typer.Option("--result", metavar="OUT", help="Write everything that was measured.")
-]
+ResultFile = Annotated[str | None, _out("--result", "Write everything that was measured.")]
 HtmlFile = Annotated[
-    Path | None,
-    typer.Option(
+    str | None,
+    _out(
         "--html",
-        metavar="OUT",
-        help="Write a self-contained HTML page; for several runs a folder.",
+        "Write a self-contained HTML page; into a folder (DIR/) a page for each run.",
     ),
 ]
-JunitFile = Annotated[
-    Path | None, typer.Option("--junit", metavar="OUT", help="Write JUnit XML for a CI system.")
-]
-MarkdownFile = Annotated[
-    Path | None, typer.Option("--md", metavar="OUT", help="Write a summary in Markdown.")
-]
+JunitFile = Annotated[str | None, _out("--junit", "Write JUnit XML for a CI system.")]
+MarkdownFile = Annotated[str | None, _out("--md", "Write a summary in Markdown.")]
 CsvFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--csv",
-        metavar="OUT",
-        help="Write the steps as CSV; into a folder steps.csv and timeline.csv.",
-    ),
+    str | None,
+    _out("--csv", "Write the steps as CSV; into a folder (DIR/) steps.csv and timeline.csv."),
 ]
 Labels = Annotated[
     str | None,

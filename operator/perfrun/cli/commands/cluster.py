@@ -95,13 +95,13 @@ def trigger(
         from perfrun.cli.overrides import parse_overrides
 
         try:
-            overrides = parse_overrides(
+            changes = parse_overrides(
                 url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
             )
         except ValueError as error:
             print_line(err, str(error))
             return Exit.USAGE
-        return trigger(cluster, test, out, wait=wait, fail_on=failing, overrides=overrides)
+        return trigger(cluster, test, out, wait=wait, fail_on=failing, changes=changes)
 
     _speak(act, context, namespace)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from perfrun.cli.commands.app import LOCAL, app, leave, outputs
+from perfrun.cli.commands.app import LOCAL, app, leave, named, outputs
 from perfrun.cli.terminal.streams import console
 
 
@@ -14,6 +14,7 @@ def init(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
+            callback=named,
             help="OpenAPI document, browser's recording (HAR), Postman collection, JMeter test "
             "plan, vegeta targets or access log; beside it, k6 script or OpenSLO document. The "
             "content says which; - is standard input.",
@@ -29,7 +30,11 @@ def init(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to create. Default: standard output."
+            "--output",
+            "-o",
+            metavar="FILE",
+            callback=named,
+            help="File to create. Default: standard output.",
         ),
     ] = "-",
     writes: Annotated[

@@ -109,7 +109,7 @@ def run(
     wanted = Outputs(out, list(zip(forms.OF_A_RUN, places, strict=True)))
     report = console(err if wanted.takes_stdout else out)
     try:
-        overrides = parse_overrides(
+        changes = parse_overrides(
             url=url, variables=variables or (), settings=settings or (), labels=run_labels or ()
         )
     except ValueError as error:
@@ -118,7 +118,7 @@ def run(
     code = run_files(
         files,
         wanted,
-        Here(secrets, overrides, observe or ()),
+        Here(secrets, changes, observe or ()),
         report,
         console(err),
         fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,

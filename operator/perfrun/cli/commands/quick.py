@@ -19,6 +19,7 @@ from perfrun.cli.commands.app import (
     app,
     fail_on_of,
     leave,
+    named,
     outputs,
 )
 from perfrun.cli.terminal.exits import Exit, FailOn
@@ -146,9 +147,10 @@ def quick(
     strict: Strict = False,
     fail_on: FailOnVerdict = None,
     save: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="FILE",
+            callback=named,
             help="Write the manifest of this run to a new file, for perfrun run; - is standard "
             "output.",
         ),
@@ -209,7 +211,7 @@ def quick(
         console(err),
         fail_on=fail_on_of(fail_on, strict=strict) or FailOn.FAIL,
     )
-    if save is not None and save.is_file() and code is not Exit.USAGE:
-        for note in test.saved_notes(save):
+    if save is not None and (file := Path(save)).is_file() and code is not Exit.USAGE:
+        for note in test.saved_notes(file):
             print_line(console(err), note)
     leave(code, out, err)

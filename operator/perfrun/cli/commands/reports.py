@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +26,7 @@ from perfrun.cli.commands.app import (
     connected,
     fail_on_of,
     leave,
+    named,
     outputs,
 )
 from perfrun.cli.terminal.streams import console
@@ -42,6 +42,7 @@ Runs = Annotated[
     typer.Argument(
         metavar="RUN|FILE",
         autocompletion=completion.run_names,
+        callback=named,
         help=(
             "Names of PerfRuns, test/NAME for the last run of a test, files of perfrun run "
             "(--result or --json), or - for stdin."
@@ -128,17 +129,22 @@ def compare(
         typer.Option(
             _AGAINST,
             metavar="RUN|FILE...",
+            callback=named,
             help="The baseline: one or more runs, up to the next option. Default: the first run.",
         ),
     ] = None,
     html_file: Annotated[
-        Path | None,
-        typer.Option("--html", metavar="OUT", help="Write a self-contained HTML page."),
+        str | None,
+        typer.Option(
+            "--html", metavar="OUT", callback=named, help="Write a self-contained HTML page."
+        ),
     ] = None,
     md_file: MarkdownFile = None,
     json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="OUT", help=("Write all figures of the comparison.")),
+        str | None,
+        typer.Option(
+            "--json", metavar="OUT", callback=named, help="Write all figures of the comparison."
+        ),
     ] = None,
     test: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this test, if the files have several.")
@@ -178,17 +184,10 @@ def compare(
 @contextmanager
 def _cluster(context: str | None, namespace: str | None) -> Iterator[Callable[[], "Cluster"]]:
     """The cluster, connected to when it is first asked for."""
-    from perfrun.cli.cluster.refusals import sentence
-    from perfrun.kube.errors import KubeError
-
     with ExitStack() as stack:
 
         @cache
         def connect() -> "Cluster":
-            try:
-                return stack.enter_context(connected(context, namespace))
-            except KubeError as error:
-                why = f"it is not a file, so it must be a run in a cluster, but {sentence(error)}"
-                raise KubeError(0, why) from error
+            return stack.enter_context(connected(context, namespace))
 
         yield connect

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from perfrun.cli.terminal.streams import Output
 
 _STDOUT = Path("-")
+_SLASHES = ("/", os.sep)
 
 S = TypeVar("S")
 
@@ -39,10 +40,13 @@ class Destination(Generic[S]):
 
     form: Form[S]
     file: Path
+    named_folder: bool = False
+    """Whether its name ends with a slash."""
 
     def is_folder(self, *, several: bool) -> bool:
         """Whether documents are written into it as a folder, one for each subject."""
-        return self.form.pages is not None and ((several and self.form.each) or self.file.is_dir())
+        wanted = self.named_folder or self.file.is_dir() or (several and self.form.each)
+        return self.form.pages is not None and wanted
 
     def write(self, subject: S, *, several: bool) -> None:
         """Write it to something other than standard output. Raises OSError."""
@@ -57,10 +61,14 @@ class Destination(Generic[S]):
 class Outputs(Generic[S]):
     """All destinations on the command line."""
 
-    def __init__(self, stdout: Output, wanted: Sequence[tuple[Form[S], Path | None]]) -> None:
-        """None: nowhere."""
+    def __init__(self, stdout: Output, wanted: Sequence[tuple[Form[S], Path | str | None]]) -> None:
+        """None: nowhere. A name that ends with a slash is a folder."""
         self._stdout = stdout
-        self._places = [Destination(form, file) for form, file in wanted if file is not None]
+        self._places = [
+            Destination(form, Path(file), str(file).endswith(_SLASHES))
+            for form, file in wanted
+            if file is not None
+        ]
 
     def __bool__(self) -> bool:
         """Whether anything is to be written."""
@@ -122,13 +130,15 @@ def _unwritable(place: Destination[S], *, several: bool) -> str | None:
         return "it already exists; give another name, or remove it"
     folder = file.absolute().parent
     if place.is_folder(several=several):
+        if place.named_folder and file.exists() and not file.is_dir():
+            return "it is a file, and not a folder"
         if file == _STDOUT or (file.exists() and not file.is_dir()):
             return "each run has its own page: give a folder"
         folder = file if file.is_dir() else folder
     elif file == _STDOUT:
         return None
-    elif file.is_dir():
-        return "it is a folder"
+    elif file.is_dir() or place.named_folder:
+        return "it is a folder: give the name of a file"
     elif file.exists():
         return None if os.access(file, os.W_OK) else "you may not write to it"
     if not folder.is_dir():

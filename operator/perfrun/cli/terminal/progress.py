@@ -74,7 +74,7 @@ def _state(progress: Progress) -> str:
 def _line(progress: Progress, width: int) -> str:
     if progress.stopping is not None:
         return (
-            f"stopping ({progress.stopping}){_waited_for(progress)}; press Ctrl+C again to end "
+            f"stopping ({progress.stopping}){_waited_for(progress)}; press Ctrl-C again to end "
             "at once"
         )
     if progress.waiting is not None:
@@ -152,6 +152,8 @@ def _clock(progress: Progress) -> str:
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
     clock = f"{_time(min(elapsed, end))}/{_time(end)}"
+    if progress.plan.load.until_stopped:
+        clock = f"{_time(min(elapsed, end))} until Ctrl-C (at most {_time(end)})"
     if elapsed >= end or progress.reported:
         return f"{clock} (collecting: {progress.reported}/{progress.plan.load.workers})"
     return f"{clock} (warm-up)" if elapsed < (progress.plan.load.warmup or 0) else clock

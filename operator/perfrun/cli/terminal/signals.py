@@ -10,8 +10,16 @@ INTERRUPTED = 130
 
 
 def leave_on_interrupt() -> None:
-    """From now on a Ctrl-C ends this process at once: for when there is nothing to clean up."""
+    """From now on a Ctrl-C ends this process at once: for when there is nothing to clean up.
+    SIGTERM does it in any case.
+    """
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def ignore_interrupts() -> None:
+    """From now on the exit code stands: while Python ends, it would let a Ctrl-C end it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """From files to tests: read, parse strictly, and say what is wrong where."""
 
-import difflib
 import json
 import re
 import sys
@@ -16,6 +15,7 @@ from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.api.policy import PerfPolicy
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.sentence import printable
+from perfrun.api.spelling import meant
 from perfrun.api.test.perftest import PerfTest
 from perfrun.local.files.budget import OverBudgetError, cpu_budget
 from perfrun.local.files.document import Document, Place, Remark, YamlError, where
@@ -34,6 +34,7 @@ _KIND = "PerfTest"
 _POLICY = "PerfPolicy"
 _OUR_KINDS = (_KIND, "PerfRun", _POLICY)
 _ALIKE = 0.8
+_MAX_WORD = 64
 _LIKE_A_URL = re.compile(r"https?://|[A-Za-z0-9.-]+:[0-9]+(/|\Z)")
 _PARSED = ("metadata", "spec")
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
@@ -308,24 +309,17 @@ def _identity_problem(value: dict[str, Any]) -> Problem | None:
             return Problem("kind", f"missing; write {_KIND}")
         if kind in _OUR_KINDS:
             return None
-        meant = _alike(str(kind), _OUR_KINDS)
-        hint = f'did you mean "{meant}"?' if meant else f"there are: {', '.join(_OUR_KINDS)}"
+        ours = meant(str(kind)[:_MAX_WORD], _OUR_KINDS, likeness=_ALIKE)
+        hint = f'did you mean "{ours[0]}"?' if ours else f"there are: {', '.join(_OUR_KINDS)}"
         return Problem("kind", f"{group} has no kind {str(kind)[:60]}; {hint}")
-    if _alike(str(kind), (_KIND,)) is None:
+    if not meant(str(kind)[:_MAX_WORD], (_KIND,), likeness=_ALIKE):
         return None
     if not api:
         return Problem("apiVersion", f"missing; write {API_VERSION}")
-    if _alike(group, (GROUP,)) is not None:
+    if meant(group[:_MAX_WORD], (GROUP,), likeness=_ALIKE):
         what = f'{str(api)[:60]} is not served; did you mean "{API_VERSION}"?'
         return Problem("apiVersion", what)
     return None
-
-
-def _alike(word: str, known: Iterable[str]) -> str | None:
-    """The known word that another one is a misspelling of."""
-    by_lower = {one.lower(): one for one in known}
-    close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=_ALIKE)
-    return by_lower[close[0]] if close else None
 
 
 def _envelope_problems(value: dict[str, Any]) -> Iterator[Problem]:

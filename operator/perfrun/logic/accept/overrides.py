@@ -300,12 +300,11 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     if spec.target.script is not None:
         raise _UnfitError(Problem(_LOAD, "the load of a script is in the script"))
     load = spec.load
-    shape = next(name for name in _OF_LOADS if getattr(load, name) is not None)
-    known = _OF_LOADS[shape]
-    others = sorted(wanted.model_dump(exclude_none=True, by_alias=False).keys() - set(known))
+    shape = _shape_of(load)
+    known = set(_OF_LOADS[shape])
+    others = sorted(wanted.model_dump(exclude_none=True, by_alias=False).keys() - known)
     if others:
-        names = ", ".join(map(to_camel, known))
-        advice = f"the load of the test is {shape}; runs can set {names}"
+        advice = settable(load)
         raise _UnfitError(*(Problem(f"{_LOAD}.{to_camel(name)}", advice) for name in others))
     try:
         load = load.model_copy(update={shape: _sized(load, wanted)})
@@ -318,6 +317,17 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
         raise _UnfitError(*(Problem(_LOAD, one) for one in why)) from error
     except ValueError as error:
         raise _UnfitError(Problem(_LOAD, str(error))) from error
+
+
+def settable(load: Load) -> str:
+    """What runs can set of a load, where one has set something else."""
+    shape = _shape_of(load)
+    *names, last = (f"load.{to_camel(name)}" for name in _OF_LOADS[shape])
+    return f"the load of the test is {shape}: runs can set {', '.join(names)} and {last}"
+
+
+def _shape_of(load: Load) -> str:
+    return next(name for name in _OF_LOADS if getattr(load, name) is not None)
 
 
 def _sized(load: Load, wanted: LoadOverrides) -> object:
@@ -370,7 +380,8 @@ def _staged(
     times = list(chain.from_iterable((stage.ramp, stage.hold) for stage in stages))
     whole = sum(times)
     if isinstance(wanted.duration, str):
-        raise ValueError(f"{wanted.duration} cannot be used with stages, which end by themselves")
+        why = f"{wanted.duration} cannot be used with stages, which end by themselves"
+        raise _UnfitError(Problem(f"{_LOAD}.duration", why))
     if wanted.duration is not None and whole:
         # By their borders: so the sum is what was asked for, to the nanosecond.
         borders = [border * wanted.duration // whole for border in accumulate(times, initial=0)]

@@ -16,16 +16,17 @@ def refused(metric: str, limit: object) -> str:
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("latency.p59", "did you mean latency.p99, latency.p95 or latency.p90?"),
-        ("p50", "did you mean latency.p50, latency.p95 or latency.p90?"),
-        ("error_rate", "did you mean errorRate, timeoutRate or checkRate?"),
-        ("LATENCY.P95", "did you mean latency.p95, latency.p99 or latency.p90?"),
-        ("availability", "did you mean capacity?"),
+        ("latency.p59", "did you mean latency.p99, latency.p95 or latency.p50?"),
+        ("p50", "did you mean latency.p50?"),
+        ("error_rate", "did you mean errorRate?"),
+        ("LATENCY.P95", "did you mean latency.p95?"),
+        ("latency.median", "the nearest names are latency.min, latency.max or latency.avg"),
+        ("availability", "the nearest names are capacity, value.min or value.max"),
         ("meen", "did you mean mean?"),
         ("rps", "the nearest names are dropped, restarts or throughput"),
     ],
 )
-def test_a_misspelled_metric_is_told_the_three_nearest_names(written, meant):
+def test_a_misspelled_metric_is_told_the_names_that_may_be_meant(written, meant):
     assert refused(written, "1s") == f"Value error, unknown metric; {meant}"
 
 

@@ -23,7 +23,7 @@ RESULT = RunResult(plan=make_plan())
 FORMS = (forms.JSON, forms.RESULT, forms.HTML, forms.JUNIT, forms.MARKDOWN)
 
 
-def outputs(*files: Path | None, stream: Any = None) -> Outputs[Runs]:
+def outputs(*files: Path | str | None, stream: Any = None) -> Outputs[Runs]:
     """For JSON, result, HTML, JUnit and Markdown, as far as given."""
     stdout = Output(stream or io.StringIO(), "standard output")
     return Outputs(stdout, list(zip(FORMS, files, strict=False)))
@@ -96,13 +96,32 @@ def test_what_cannot_be_written_is_known_before(tmp_path: Path):
     (tmp_path / "folder").mkdir()
     for file, reason in (
         (tmp_path / "no" / "o", "there is no such folder"),
-        (tmp_path / "folder", "it is a folder"),
+        (tmp_path / "folder", "it is a folder: give the name of a file"),
         (Path("/proc/version"), "you may not write to it"),
     ):
         if not os.access(file, os.W_OK) or file.is_dir():
             (problem,) = outputs(file).problems()
             assert problem == f"--json {file}: cannot be written: {reason}"
     assert list(outputs(tmp_path / "o").problems()) == []
+
+
+def test_a_slash_at_the_end_names_a_folder(tmp_path: Path):
+    (tmp_path / "file").touch()
+    folder = f"{tmp_path}/new/"
+    where = outputs(None, None, folder)
+    assert list(where.problems()) == []
+    assert written(where) == []
+    assert [file.name for file in (tmp_path / "new").iterdir()] == [
+        "api-under-load-rab3de4fgh5.html"
+    ]
+    for number, file, reason in (
+        (0, folder, "it is a folder: give the name of a file"),
+        (0, f"{tmp_path}/none/", "it is a folder: give the name of a file"),
+        (2, f"{tmp_path}/file/", "it is a file, and not a folder"),
+        (2, f"{tmp_path}/no/new/", "there is no such folder"),
+    ):
+        (problem,) = outputs(*[None] * number, file).problems()
+        assert problem.endswith(f" cannot be written: {reason}")
 
 
 def test_one_place_is_not_given_to_two_forms(tmp_path: Path):

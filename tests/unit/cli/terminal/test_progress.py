@@ -71,9 +71,17 @@ def test_a_stop_is_told_at_once_and_once():
     stopping = progress(RUNNING, stopping="by Ctrl-C")
     text = shown(progress(RUNNING), stopping, stopping)
     assert text.splitlines()[1:] == [
-        "stopping (by Ctrl-C): waiting up to 5s for 3 open requests; press Ctrl+C again to "
+        "stopping (by Ctrl-C): waiting up to 5s for 3 open requests; press Ctrl-C again to "
         "end at once"
     ]
+
+
+def test_a_load_until_stopped_says_that_ctrl_c_is_its_planned_end():
+    shape = {"rate": "10/s", "duration": "UntilStopped", "maxDuration": "60s"}
+    plan = make_plan(2).model_copy(update={"load": Load.model_validate({"open": shape})})
+    live = Live(elapsed=5 * S, sent=50, succeeded=50, workers=POSTED)
+    line = shown(replace(progress(live), plan=plan), width=120)
+    assert line.startswith("5s until Ctrl-C (at most 60s)  load 10/s  ")
 
 
 def test_the_collection_is_told_when_the_load_is_over():

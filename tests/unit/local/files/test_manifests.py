@@ -170,7 +170,7 @@ spec:
         "f.yaml:12:27: error: api: spec.slos[0].min: the limit of this metric must be a percentage "
         "from 0% to 100%, as in 1%",
         "f.yaml:13:5: error: api: spec.slos[1].metric: unknown metric; did you mean latency.p99, "
-        "latency.p95 or latency.p90?",
+        "latency.p95 or latency.p50?",
         "f.yaml:5:12: warning: api: no is read as false (YAML 1.1): write false, or quote it if "
         "you mean the string",
     ]

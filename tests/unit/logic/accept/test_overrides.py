@@ -374,7 +374,11 @@ def test_more_workers_than_have_something_to_do_are_refused_where_they_are_asked
 @pytest.mark.parametrize(
     ("written", "wanted", "says"),
     [
-        (CLOSED, {"rate": "1/s"}, "load.rate: the load of the test is closed; runs can"),
+        (
+            CLOSED,
+            {"rate": "1/s"},
+            "load.rate: the load of the test is closed: runs can set load.scale, load.users, ",
+        ),
         (OPEN, {"users": 1}, "load.users: the load of the test is open"),
         (OPEN, {"requests": 1}, "load.requests: the load of the test is open"),
         (BURST, {"duration": "1s"}, "load.duration: the load of the test is burst"),

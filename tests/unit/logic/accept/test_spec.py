@@ -374,7 +374,8 @@ GOOD = {"target": {"http": {"url": "http://shop"}}, "load": BURST}
         ),
         (
             {"load": {"burst": {"requests": 1, "concurrency": 5}}},
-            "spec.load.burst: burst.concurrency must be at most burst.requests",
+            "spec.load.burst: burst.concurrency must be at most burst.requests: raise requests, or "
+            "lower concurrency (1 requests, 5 at a time)",
         ),
         (
             {"load": {}},

@@ -123,11 +123,14 @@ def test_a_stop_condition_is_no_planned_end():
         {"stages": [{"rate": "1/s", "hold": "5s"}], "maxDuration": "1h"},
     ],
 )
-def test_there_has_to_be_a_bound(shape):
+def test_a_bound_is_for_a_load_until_stopped_and_required_there(shape):
     with pytest.raises(ValidationError) as caught:
         spec({"open": shape})
     (problem,) = parse_problems(caught.value)
-    assert "UntilStopped as duration and maxDuration require each other" in problem.message
+    assert problem.field == "spec.load.open.maxDuration"
+    required = "is required with duration: UntilStopped: write after which time"
+    useless = "is only for duration: UntilStopped: remove it, or write that as duration"
+    assert problem.message.startswith(useless if "maxDuration" in shape else required)
 
 
 def test_a_bound_of_more_than_a_day_is_refused():
