@@ -35,7 +35,7 @@ RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
 PROCESSES = 3
 """Of two cores: tests wait about half of their time. With four, loads of the tests come late."""
-NICE = {"check": 15}
+NICE = {"units": 15}
 """Stages that take what the one beside them leaves of the processor."""
 SLOWEST = 20
 GROWN = 5
@@ -77,10 +77,8 @@ def _image(which: str, context: str, *options: str) -> Words:
 _PLAIN = ("-m", "not timing and not alone and not disturbs")
 _TIMING, _DISTURBS, _ALONE = ("-m", "timing"), ("-m", "disturbs"), ("-m", "alone")
 STAGES: dict[str, list[Words]] = {
-    "check": [["make", "--no-print-directory", "check"]],
-    "units": [_pytest("-n", "4", "tests/unit")],
-    "conformance": [_beside("tests/conformance", 2)],
     "build": [_BUILD],
+    "check": [["make", "--no-print-directory", "check"]],
     "integration": [[*_CLUSTER, "build"], _beside("tests/integration", PROCESSES, *_PLAIN)],
     # What tests of e2e would wait for.
     "image": [
@@ -92,8 +90,10 @@ STAGES: dict[str, list[Words]] = {
         _image("-raw", "tests/e2e/raw", _OF_PERFRUN),
         [*_CLUSTER, "image", _OF_BENCHMARK, "examples/benchmark"],
     ],
+    "conformance": [_beside("tests/conformance", 2)],
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
+    "units": [_pytest("-n", "4", "tests/unit")],
     "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e-timing": [_beside("tests/e2e", 2, *_TIMING)],
     "integration-alone": [_pytest(*_ALONE, "tests/integration")],
@@ -101,11 +101,11 @@ STAGES: dict[str, list[Words]] = {
 }
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
 BESIDE = (
-    (("check",), ("units",)),
-    (("integration",), ("image",)),
-    (("integration-timing",), ("e2e-disturbs",)),
+    (("check", "integration"), ("image",)),
+    (("integration-timing", "units"), ("e2e-disturbs",)),
 )
-"""Lanes of stages that run at the same time: one leaves the other most of the cores."""
+"""Lanes of stages that run at the same time: one leaves the other most of the cores. Tests that
+disturb the cluster mostly wait, one after the other: units take what they leave."""
 
 Lane = list[str]
 """Stages that run one after the other."""

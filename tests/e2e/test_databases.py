@@ -34,7 +34,7 @@ spec:
   - name: s
     steps:
     - {name: write, sql: {statement: "insert into orders(item, note) values (1, 'of the killed')"}}
-  load: {workers: 2, open: {rate: 20/s, duration: 60s}}
+  load: {workers: 2, open: {rate: 20/s, duration: 20s}}
 """
 
 
