@@ -44,7 +44,9 @@ def running(
         apiserver(pki, ADDRESS, port, etcd_port, SERVICES, extra).start(processes)
         if with_controllers:
             controllers(pki, config, free_port(), controller_flags).start(processes)
-        yield ApiServer(config, url, processes.log("apiserver"))
+        server = ApiServer(config, url, processes.log("apiserver"))
+        yield server
+        server.close()
     finally:
         # The store last: the others would spend their end complaining.
         processes.stop_all(["controllers", "apiserver"])

@@ -47,18 +47,26 @@ class ApiServer:
         Raises:
             ClusterError: it refuses, or does not answer
         """
+        return self._send("GET", path, params=asked)
+
+    def ask(self, path: str, body: Json) -> Json:
+        """What it answers to a POST of JSON. Raises ClusterError as :meth:`look`."""
+        answer: Json = json.loads(self._send("POST", path, json=body))
+        return answer
+
+    def _send(self, method: str, path: str, **more: Any) -> str:
         import httpx
 
         try:
             try:
-                answer = self._http.get(path, params=asked)
+                answer = self._http.request(method, path, **more)
             except httpx.TransportError:
                 # The connection may be one of an API server that has been started anew since.
-                answer = self._http.get(path, params=asked)
+                answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
-            raise ClusterError(f"GET {path} at {self.url}: {error!r}") from error
+            raise ClusterError(f"{method} {path} at {self.url}: {error!r}") from error
         if answer.is_error:
-            raise ClusterError(f"GET {path}: {answer.status_code} {answer.text}")
+            raise ClusterError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.text
 
     def find(self, path: str, **asked: str) -> Json:

@@ -13,7 +13,7 @@ from perfrun.local.files.manifests import parse_manifests
 from tests.cluster.__main__ import main as cluster_command
 from tests.cluster.dryrun import DryRun, Said
 from tests.cluster.handle import ApiServer
-from tests.integration.documented import REPO, Shown, shown_manifests
+from tests.integration.documented import REPO, Shown, documents, shown_manifests
 
 SHOWN = shown_manifests()
 KEPT = ("CustomResourceDefinition", "Namespace")
@@ -96,7 +96,7 @@ def test_kustomization_builds_and_is_accepted(folder: str, perfrun_api: ApiServe
 
 def _images(perfrun_api: ApiServer, folder: Path) -> dict[str, str]:
     """The images of a kustomization: of the operator, and those that it gives to workers."""
-    built = yaml.safe_load_all(perfrun_api.kubectl("kustomize", folder).stdout)
+    built = documents(perfrun_api.kubectl("kustomize", folder).stdout)
     (deployment,) = (one for one in built if one["kind"] == "Deployment")
     (operator,) = deployment["spec"]["template"]["spec"]["containers"]
     env = {one["name"]: one.get("value") for one in operator["env"]}
@@ -140,7 +140,7 @@ def test_documented_command_deletes_all_but_the_tests(perfrun_api: ApiServer) ->
     built = perfrun_api.kubectl("kustomize", REPO / "deploy/base").stdout
     perfrun_api.kubectl("create", "namespace", "perfrun-system", check=False)
     # The session's CRDs are of others too.
-    objects = [one for one in yaml.safe_load_all(built) if one["kind"] not in KEPT]
+    objects = [one for one in documents(built) if one["kind"] not in KEPT]
     made = perfrun_api.kubectl("create", "-f", "-", input=yaml.safe_dump_all(objects)).stdout
     deleted = perfrun_api.kubectl(*delete.replace("\\\n", " ").split()).stdout
     assert len(made.splitlines()) == len(objects)

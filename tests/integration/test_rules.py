@@ -1,5 +1,6 @@
 """The alerts of the chart: read, and tried on series that fire and on such that do not."""
 
+import functools
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import yaml
 
 from tests.cluster.gobuild import binary
-from tests.integration.documented import REPO
+from tests.integration.documented import REPO, documents
 
 CHART = REPO / "charts/perfrun"
 TESTS = Path(__file__).parent / "rules"
@@ -16,11 +17,12 @@ RUNBOOK = "https://runbooks.example/perfrun.md"
 Rule = dict[str, Any]
 
 
+@functools.cache
 def helm_template(*values: str) -> list[Rule]:
     """What the chart makes of values; no cluster is asked."""
     words = [str(binary("helm")), "template", "perfrun", str(CHART), *values]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return [body for body in yaml.safe_load_all(done.stdout) if body]
+    return documents(done.stdout)
 
 
 def rendered(*values: str) -> Rule:
