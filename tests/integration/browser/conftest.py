@@ -5,6 +5,14 @@ from collections.abc import Iterator
 import pytest
 
 from .site import Site, site
+from .visits import BROWSER
+
+
+@pytest.fixture(scope="session", autouse=True)
+def browser_ends() -> Iterator[None]:
+    """The browser that tests share goes with them."""
+    yield
+    BROWSER.close()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ PAGES = {
     "/pictures": f"{_HEAD}<p>pictures</p><img src=/picture>",
     "/alert": f"{_HEAD}<p>alert</p><script>alert('who is there'); confirm('sure?')</script>",
     "/popup": f"{_HEAD}<p>popup</p><script>open('/plain')</script>",
-    "/flood": f"{_HEAD}<p>flood</p><script>for (let n = 0; n < 30000; n++) console.log(n)</script>",
+    "/flood": f"{_HEAD}<p>flood</p><script>for (let n = 0; n < 5000; n++) console.log(n)</script>",
     "/restless": f"{_HEAD}<p>restless</p><script>setInterval(() => {{"
     "const from = performance.now(); while (performance.now() - from < 60); }, 80)</script>",
     "/blank": _HEAD,

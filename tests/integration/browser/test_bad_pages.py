@@ -16,7 +16,7 @@ from perfrun.engine.run import Engine
 from perfrun.reach.values import NoValues
 
 from .site import Site
-from .visits import page, plan_of, run, visits
+from .visits import BROWSER, page, plan_of, run, run_alone, visits
 
 PATIENCE_S = 20
 
@@ -109,7 +109,7 @@ def kill_when_visited(shop: Site, *, renderers: bool) -> None:
 @pytest.mark.flaky(reruns=3)
 def test_a_browser_that_is_killed_is_told_and_replaced(shop: Site, renderers: bool) -> None:
     asks = "addEventListener('load',()=>setTimeout(()=>fetch('/never'),100))"
-    report = run(
+    report = run_alone(
         plan_of(shop.url, visits(3), page(f"/with?script={asks}")),
         lambda: kill_when_visited(shop, renderers=renderers),
     )
@@ -124,7 +124,7 @@ def test_nothing_of_the_browser_is_left_behind(
 ) -> None:
     folder = tmp_path_factory.mktemp("t")
     monkeypatch.setenv("TMPDIR", str(folder))
-    run(plan_of(shop.url, visits(2, 2), page("/plain")))
+    run_alone(plan_of(shop.url, visits(2, 2), page("/plain")))
     assert not [one for one in psutil.Process().children(recursive=True) if "chrom" in one.name()]
     assert list(folder.iterdir()) == []
 
@@ -156,6 +156,7 @@ def test_a_start_that_nobody_waits_for_leaves_no_driver(shop: Site) -> None:
         await asyncio.wait({checking})
         await engine.close()
 
+    BROWSER.end()
     uvloop.run(broken_off())
     children = [one.name() for one in psutil.Process().children(recursive=True)]
     assert not [name for name in children if "node" in name or "chrom" in name]

@@ -5,10 +5,13 @@ import contextlib
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any
+from unittest.mock import patch
 
 import uvloop
 
 from perfrun.api.test.metric import MEASURES
+from perfrun.engine.browser import kind
+from perfrun.engine.browser.chromium import Chromium
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
@@ -44,23 +47,80 @@ def plan_of(
     )
 
 
-def run(plan: RunPlan, meanwhile: Callable[[], Any] | None = None) -> WorkerReport:
-    """The report of a load, its laws checked. ``meanwhile`` runs in a thread beside it."""
+class _Kept(Chromium):
+    """A browser that outlives the engines that use it: to start one costs three times a visit."""
 
-    async def whole() -> WorkerReport:
-        engine = Engine(plan, 0, NoValues())
+    async def close(self) -> None:
+        """Wait for what has to be closed, and no more."""
+        if self._unwanted:
+            await asyncio.wait(self._unwanted)
+
+    async def end(self) -> None:
+        """Stop it."""
+        await super().close()
+
+
+class Browser:
+    """The browser of the tests that are not about its life, in a loop of its own."""
+
+    def __init__(self) -> None:
+        self._loop = uvloop.new_event_loop()
+        self._kept: _Kept | None = None
+
+    def run(self, plan: RunPlan) -> WorkerReport:
+        """The report of a load, its laws checked."""
+        try:
+            with patch.object(kind, "Chromium", self._chromium):
+                return self._loop.run_until_complete(_report(plan))
+        except BaseException:
+            self.end()
+            raise
+
+    def _chromium(self, user_agent: str) -> _Kept:
+        if self._kept is None:
+            self._kept = _Kept(user_agent)
+        return self._kept
+
+    def end(self) -> None:
+        """Stop it; the next load has another one."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._loop.run_until_complete(kept.end())
+
+    def close(self) -> None:
+        """Stop it for good."""
+        self.end()
+        self._loop.close()
+
+
+BROWSER = Browser()
+run = BROWSER.run
+
+
+def run_alone(plan: RunPlan, meanwhile: Callable[[], Any] | None = None) -> WorkerReport:
+    """The same with a browser of its own. ``meanwhile`` runs in a thread beside it."""
+    BROWSER.end()
+
+    async def both() -> WorkerReport:
         beside = asyncio.create_task(asyncio.to_thread(meanwhile or (lambda: None)))
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                # The browser is started at the barrier; a target that is not there is no matter.
-                with contextlib.suppress(EngineError):
-                    await engine.check()
-                return await engine.run(monotonic_ns() + 50_000_000)
+            return await _report(plan)
         finally:
-            await engine.close()
             await beside
 
-    return uvloop.run(whole())
+    return uvloop.run(both())
+
+
+async def _report(plan: RunPlan) -> WorkerReport:
+    engine = Engine(plan, 0, NoValues())
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            # The browser is started at the barrier; a target that is not there is no matter.
+            with contextlib.suppress(EngineError):
+                await engine.check()
+            return await engine.run(monotonic_ns() + 50_000_000)
+    finally:
+        await engine.close()
 
 
 def visits(number: int, at_once: int = 1) -> dict[str, Any]:
