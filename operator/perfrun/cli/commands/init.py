@@ -21,6 +21,24 @@ def init(
             show_default=False,
         ),
     ] = None,
+    k6_testrun: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--k6-testrun",
+            metavar="FILE",
+            help="TestRun of k6-operator: its script as it is, as a test of that script.",
+            show_default=False,
+        ),
+    ] = None,
+    locust_test: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--locust-test",
+            metavar="FILE",
+            help="LocustTest of locust-k8s-operator, likewise.",
+            show_default=False,
+        ),
+    ] = None,
     url: Annotated[
         str, typer.Option(help="The service to test. Default: the one in the source.")
     ] = "",
@@ -58,6 +76,8 @@ def init(
     out, err = outputs()
     wish = Wish(
         files=files or (),
+        k6_testruns=k6_testrun or (),
+        locust_tests=locust_test or (),
         url=url,
         name=name,
         output=output,

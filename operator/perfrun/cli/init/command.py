@@ -12,6 +12,7 @@ from rich.console import Console
 from perfrun.api.names import DNS_LABEL, TEST_NAME_MAX
 from perfrun.cli.init.draft import DEFAULT_URL, Draft, ScenarioDraft, SourceError, StepDraft
 from perfrun.cli.init.importers import Wanted, drafts_of
+from perfrun.cli.init.kinds import SourceKind
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.texts import one_line, path_template, slug, usable_url
 from perfrun.cli.init.write import manifest, write_drafts
@@ -29,6 +30,8 @@ class Wish:
     """What the command line says."""
 
     files: Sequence[str] = ()
+    k6_testruns: Sequence[str] = ()
+    locust_tests: Sequence[str] = ()
     url: str = ""
     name: str = ""
     output: str = _STDOUT
@@ -93,6 +96,10 @@ def _problems(wish: Wish) -> Sequence[str]:
 
 
 def _drafts(wish: Wish, err: Console) -> list[Draft]:
+    kinds = {
+        **dict.fromkeys(wish.k6_testruns, SourceKind.K6_TESTRUN),
+        **dict.fromkeys(wish.locust_tests, SourceKind.LOCUST_TEST),
+    }
     wanted = Wanted(
         err,
         # Below a target's path there may be no second slash.
@@ -101,8 +108,9 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
         writes=wish.writes,
         everything=wish.everything,
         top=wish.top,
+        kinds=kinds,
     )
-    return drafts_of(wish.files, wanted, starter_draft(name=wish.name, url=wish.url))
+    return drafts_of([*wish.files, *kinds], wanted, starter_draft(name=wish.name, url=wish.url))
 
 
 def too_large(drafts: Sequence[Draft], text: str) -> bool:

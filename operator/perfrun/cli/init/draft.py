@@ -79,8 +79,14 @@ class Draft:
 
     name: str
     url: str
+    """Empty, and no scenarios: ``script`` is the target."""
     scenarios: tuple[ScenarioDraft, ...]
     load: LoadDraft
+    script: Json = field(default_factory=dict)
+    """A script of another tool."""
+    namespace: str = ""
+    pod: Json = field(default_factory=dict)
+    """``podTemplate``."""
     http: Mapping[str, Any] = field(default_factory=dict)
     """More fields of the target: auth, headers, cookies."""
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -106,8 +112,10 @@ class Amendment:
 
 
 def amended(draft: Draft, amendment: Amendment) -> Draft:
-    """The draft with what an amendment says."""
+    """The draft with what an amendment says. Raises SourceError."""
     load = draft.load
+    if draft.script and amendment.load is not None:
+        raise SourceError("the load is in the script already: give no k6 script beside it")
     if amendment.load is not None:
         notes = ("The load of the source.",)
         # The objectives of classes are made for the load that goes.

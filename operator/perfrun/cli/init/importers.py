@@ -6,10 +6,11 @@ be made is a SourceError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 
+from perfrun.api import Json
 from perfrun.cli.init.draft import Amendment, Draft, SourceError, amended
 from perfrun.cli.init.har.archive import har_drafts
 from perfrun.cli.init.jmeter.drafting import jmeter_draft
@@ -19,8 +20,10 @@ from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.openslo import openslo_amendment
+from perfrun.cli.init.peers.k6_testrun import k6_testrun_drafts
+from perfrun.cli.init.peers.locust_test import locust_test_drafts
 from perfrun.cli.init.postman.drafting import postman_draft
-from perfrun.cli.init.source import SourceFile
+from perfrun.cli.init.source import SourceFile, rows, table
 from perfrun.cli.init.texts import slug
 from perfrun.cli.init.vegeta import vegeta_draft
 
@@ -37,6 +40,8 @@ class Wanted:
     writes: bool = False
     everything: bool = False
     top: int = 20
+    kinds: Mapping[str, SourceKind] = field(default_factory=dict)
+    """What the command line says that files are; the others are what is in them."""
 
 
 Importer = Callable[[SourceFile, Wanted], list[Draft]]
@@ -85,6 +90,26 @@ def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
         ]
 
 
+def _k6_testrun(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    documents = _objects(source)
+    return k6_testrun_drafts(documents, source.shown, name=wanted.name, url=wanted.url)
+
+
+def _locust_test(source: SourceFile, wanted: Wanted) -> list[Draft]:
+    documents = _objects(source)
+    return locust_test_drafts(documents, source.shown, name=wanted.name, url=wanted.url)
+
+
+def _objects(source: SourceFile) -> list[Json]:
+    """The resources of a file, those of a List one by one."""
+    found = [table(one) for one in source.located_documents()]
+    return [
+        it
+        for one in found
+        for it in (map(table, rows(one.get("items"))) if "items" in one else [one])
+    ]
+
+
 IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.OPENAPI: _openapi,
     SourceKind.HAR: _har,
@@ -92,6 +117,8 @@ IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.JMETER: _jmeter,
     SourceKind.VEGETA: _vegeta,
     SourceKind.ACCESS_LOG: _access_log,
+    SourceKind.K6_TESTRUN: _k6_testrun,
+    SourceKind.LOCUST_TEST: _locust_test,
 }
 
 
@@ -112,7 +139,7 @@ def drafts_of(files: Sequence[str], wanted: Wanted, otherwise: Draft) -> list[Dr
     first = ""
     for file in files:
         with SourceFile(file) as source:
-            kind = kind_of(source)
+            kind = wanted.kinds.get(file) or kind_of(source)
             if kind in AMENDERS:
                 amendments.append(AMENDERS[kind](source, wanted))
                 continue

@@ -7,6 +7,8 @@ from typing import Any
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.logs.file import GZIP
+from perfrun.cli.init.peers.k6_testrun import is_testrun
+from perfrun.cli.init.peers.locust_test import is_locust_test
 from perfrun.cli.init.source import SourceFile, table, text_of
 
 
@@ -21,6 +23,8 @@ class SourceKind(StrEnum):
     ACCESS_LOG = "an access log"
     OPENSLO = "an OpenSLO document"
     K6 = "a k6 script"
+    K6_TESTRUN = "a TestRun of k6-operator"
+    LOCUST_TEST = "a LocustTest of locust-k8s-operator"
 
 
 _SUPPORTED = ", ".join(SourceKind)
@@ -76,8 +80,8 @@ def _of_document(source: SourceFile) -> SourceKind:
     if known is None:
         raise SourceError(
             f"{source.name}: is not a document that init knows: it needs the key openapi, swagger, "
-            f"log (HAR) or item (Postman) at its top, or an apiVersion of openslo. "
-            f"init reads {_SUPPORTED}"
+            "log (HAR) or item (Postman) at its top, or an apiVersion of openslo, k6.io or "
+            f"locust.io. init reads {_SUPPORTED}"
         )
     return known
 
@@ -90,6 +94,10 @@ def _known(root: dict[str, Any]) -> SourceKind | None:
         return SourceKind.OPENAPI
     if text_of(root.get("apiVersion")).startswith(("openslo/", "openslo.com/")):
         return SourceKind.OPENSLO
+    if is_testrun(root):
+        return SourceKind.K6_TESTRUN
+    if is_locust_test(root):
+        return SourceKind.LOCUST_TEST
     collection = table(root.get("collection", root))
     if "item" in collection or "requests" in collection:
         return SourceKind.POSTMAN

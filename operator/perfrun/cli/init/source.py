@@ -199,6 +199,11 @@ def line_of(value: object) -> int:
     return value.line if isinstance(value, LocatedObject) else 0
 
 
+def line_of_key(value: object, key: str) -> int:
+    """The line of a key of an object; that of the object, or 0, where it is not known."""
+    return value.lines.get(key, value.line) if isinstance(value, LocatedObject) else 0
+
+
 def table(value: object) -> dict[str, Any]:
     """The object that is expected there, or an empty one."""
     return value if isinstance(value, dict) else {}

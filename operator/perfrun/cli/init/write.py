@@ -55,6 +55,8 @@ def yaml_text(document: Json) -> str:
 def manifest(draft: Draft) -> Json:
     """The object that a draft means: what has to be read from what is written of it."""
     spec: Json = {"target": {"http": {"url": draft.url, **draft.http}}}
+    if draft.script:
+        spec = {"target": {"script": draft.script}}
     if draft.variables:
         spec["variables"] = dict(draft.variables)
     if draft.feeds:
@@ -62,17 +64,23 @@ def manifest(draft: Draft) -> Json:
     for place, steps in (("setup", draft.setup), ("teardown", draft.teardown)):
         if steps:
             spec[place] = [_step(step, ALL_CLASSES) for step in steps]  # none is judged
-    spec["scenarios"] = [
-        {
-            "name": scenario.name,
-            "weight": scenario.weight,
-            "steps": [_step(step, draft.load.rare) for step in scenario.steps],
-        }
-        for scenario in draft.scenarios
-    ]
+    if draft.scenarios:
+        spec["scenarios"] = [
+            {
+                "name": scenario.name,
+                "weight": scenario.weight,
+                "steps": [_step(step, draft.load.rare) for step in scenario.steps],
+            }
+            for scenario in draft.scenarios
+        ]
     spec["load"] = draft.load.load
-    spec["slos"] = list(draft.load.slos)
+    if draft.load.slos or not draft.script:
+        spec["slos"] = list(draft.load.slos)
+    if draft.pod:
+        spec["podTemplate"] = draft.pod
     metadata = {"name": draft.name}
+    if draft.namespace:
+        metadata["namespace"] = draft.namespace
     return {"apiVersion": API_VERSION, "kind": "PerfTest", "metadata": metadata, "spec": spec}
 
 
@@ -92,16 +100,15 @@ def _document(draft: Draft, file: str) -> str:
         *_steps("setup", draft.setup, spec),
         *_steps("teardown", draft.teardown, spec),
         *_comment(draft.scenario_notes, 2),
-        "  scenarios:",
+        *(("  scenarios:",) if draft.scenarios else ()),
     ]
-    for scenario, written in zip(draft.scenarios, spec["scenarios"], strict=True):
+    for scenario, written in zip(draft.scenarios, spec.get("scenarios", ()), strict=True):
         lines += _scenario(scenario, written)
-    lines += [
-        *_comment(draft.load.notes, 2),
-        *_field(spec, "load", 2),
-        *_comment(_SLO_NOTES, 2),
-        *_field(spec, "slos", 2),
-    ]
+    lines += [*_comment(draft.load.notes, 2), *_field(spec, "load", 2)]
+    if "slos" in spec:
+        lines += [*_comment(_SLO_NOTES, 2), *_field(spec, "slos", 2)]
+    if "podTemplate" in spec:
+        lines += _field(spec, "podTemplate", 2)
     return "\n".join(lines) + "\n"
 
 

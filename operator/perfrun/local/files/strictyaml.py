@@ -63,6 +63,8 @@ class LocatedObject(dict[str, Any]):
     def __init__(self, pairs: Iterable[tuple[str, Any]] = (), *, line: int = 0) -> None:
         super().__init__(pairs)
         self.line = line
+        self.lines: dict[str, int] = {}
+        """Of YAML: the line of each key."""
 
 
 class _LocatedLoader(_CoreLoader):
@@ -71,6 +73,7 @@ class _LocatedLoader(_CoreLoader):
 
 def _located(loader: Any, node: yaml.MappingNode) -> Iterator[LocatedObject]:
     made = LocatedObject(line=node.start_mark.line + 1)
+    made.lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
     yield made
     made.update(loader.construct_mapping(node))
 

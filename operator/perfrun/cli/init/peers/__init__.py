@@ -1,0 +1,1 @@
+"""Resources of other operators that run scripts, as PerfTests."""

@@ -1,0 +1,113 @@
+"""The arguments of a tool, without those that perfrun sets itself."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from perfrun.api.test.script import ToolName
+from perfrun.cli.init.draft import NotCarried
+from perfrun.cli.init.texts import literal, one_line
+
+_Flags = Mapping[str, str]
+_OUT = "perfrun reads the samples itself; its own reports and exports: docs/how-to/reports.md"
+_SHARE = "perfrun shares the load among its workers"
+_START = "perfrun starts all workers at one moment"
+_SET = "perfrun sets it itself"
+_WITH_VALUE: Mapping[ToolName, _Flags] = {
+    "k6": {
+        "-o": _OUT,
+        "--out": _OUT,
+        "--summary-export": _OUT,
+        "--summary-mode": _OUT,
+        "--address": _SET,
+        "-a": _SET,
+        "--config": _SET,
+        "-c": _SET,
+        "--execution-segment": _SHARE,
+        "--execution-segment-sequence": _SHARE,
+    },
+    "Locust": {
+        "--master-host": _SHARE,
+        "--master-port": _SHARE,
+        "--master-bind-host": _SHARE,
+        "--master-bind-port": _SHARE,
+        "--expect-workers": _SHARE,
+        "--expect-workers-max-wait": _SHARE,
+        "--processes": _SHARE,
+        "--autoquit": "the run ends with the load",
+        "--csv": _OUT,
+        "--html": _OUT,
+        "--json-file": _OUT,
+        "--web-host": "there is no web page of Locust: perfrun watch shows the run",
+        "--web-port": "there is no web page of Locust: perfrun watch shows the run",
+    },
+}
+_ALONE: Mapping[ToolName, _Flags] = {
+    "k6": {
+        "--paused": _START,
+        "-p": _START,
+        "--no-thresholds": "see target.script.thresholds",
+        "--no-summary": _OUT,
+        "--no-setup": "perfrun runs the setup once",
+        "--no-teardown": "perfrun runs the teardown once",
+        "--linger": "the run ends with the load",
+        "-l": "the run ends with the load",
+        "--quiet": "what k6 prints is not read",
+        "-q": "what k6 prints is not read",
+    },
+    "Locust": {
+        "--master": _SHARE,
+        "--worker": _SHARE,
+        "--slave": _SHARE,
+        "--enable-rebalancing": _SHARE,
+        "--headless": _SET,
+        "--autostart": _START,
+        "--only-summary": _OUT,
+        "--print-stats": _OUT,
+        "--json": _OUT,
+        "--csv-full-history": _OUT,
+        "--reset-stats": _OUT,
+    },
+}
+
+
+def kept_arguments(
+    tool: ToolName, args: Sequence[str], not_carried: NotCarried, line: int
+) -> list[str]:
+    """The arguments that a test may have; the others are named."""
+    kept: list[str] = []
+    rest = iter(args)
+    for word in rest:
+        flag, _, value = word.partition("=")
+        with_value = _WITH_VALUE[tool].get(flag)
+        reason = with_value or _ALONE[tool].get(flag)
+        if reason is None:
+            kept.append(literal(word))
+            continue
+        if with_value and not value:
+            value = next(rest, "")
+        shown = one_line(f"{flag} {value}".strip(), 80)
+        not_carried.add(f"the argument {shown}: {reason}", line)
+    return kept
+
+
+def value_of(args: Sequence[str], *flags: str) -> str:
+    """The value of a flag, ``--flag value`` or ``--flag=value``; empty without it."""
+    return next((value for flag, value in _pairs(args) if flag in flags and value), "")
+
+
+def without(args: Sequence[str], *flags: str) -> list[str]:
+    """The arguments without a flag that has a value."""
+    rest = iter(args)
+    kept: list[str] = []
+    for word in rest:
+        flag, equals, _ = word.partition("=")
+        if flag not in flags:
+            kept.append(word)
+        elif not equals:
+            next(rest, "")
+    return kept
+
+
+def _pairs(args: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for index, word in enumerate(args):
+        flag, equals, value = word.partition("=")
+        yield flag, value if equals else "".join(args[index + 1 : index + 2])

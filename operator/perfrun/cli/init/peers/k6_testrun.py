@@ -1,0 +1,189 @@
+"""TestRuns of k6-operator, also those of its older kind K6, as tests of scripts."""
+
+import shlex
+from dataclasses import replace
+
+from perfrun.api import Json
+from perfrun.api.names import TEST_LABEL
+from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
+from perfrun.cli.init.peers.arguments import kept_arguments, value_of
+from perfrun.cli.init.peers.fields import (
+    Environment,
+    Fields,
+    longest,
+    origin,
+    pod_template,
+    pull_secrets,
+    resources,
+    targets_of,
+    test_name,
+)
+from perfrun.cli.init.source import rows, text_of
+
+KINDS = ("TestRun", "K6")
+_IMAGE = "grafana/k6:latest"
+_DEFAULT_FILE = "test.js"
+_SHELL = frozenset("$`\"'\\*?~;|&<>")
+_MOUNTED = "/test/"
+"""Where k6-operator mounts the files of a script."""
+_ONE_START = "perfrun starts all workers at one moment, without a pod of its own for that"
+_HARDENED = "perfrun sets the security context of its pods (restricted)"
+_REASONS = {
+    "initializer": "the script is read in the pods of the run, before the load",
+    "starter": _ONE_START,
+    "paused": _ONE_START,
+    "ports": "nothing connects to the tool",
+    "quiet": "what the tool prints is not read",
+    "scuttle": "k6-operator no longer supports it; workers in a mesh: docs/how-to/networking.md",
+    "cleanup": "pods are always deleted; the results stay, as spec.historyLimit says",
+    "testRunId": "it is Grafana Cloud's",
+    "token": "it is Grafana Cloud's",
+}
+_REASONS_OF_RUNNER = {
+    "securityContext": _HARDENED,
+    "containerSecurityContext": _HARDENED,
+    "serviceAccountName": "workers have an account without rights",
+    "automountServiceAccountToken": "workers have an account without rights",
+    "readinessProbe": "perfrun knows when a worker is ready",
+    "livenessProbe": "perfrun knows when a worker is lost",
+    "imagePullPolicy": "images are pulled as Kubernetes does it by default",
+    "envFrom": "name each variable in env",
+    "initContainers": "put what they prepare into the image or the volume of the script",
+    "volumes": "put the files into the image, the ConfigMap or the volume of the script",
+    "volumeMounts": "put the files into the image, the ConfigMap or the volume of the script",
+}
+
+
+def k6_testrun_drafts(
+    documents: list[Json], source: str, *, name: str = "", url: str = ""
+) -> list[Draft]:
+    """A test for each TestRun of a file. Raises SourceError."""
+    found = [one for one in documents if is_testrun(one)]
+    if not found:
+        raise SourceError(f"{source}: has no TestRun of k6.io")
+    others = [text_of(one.get("kind")) or "?" for one in documents if not is_testrun(one)]
+    return [_draft(one, source, others, name if len(found) == 1 else "", url) for one in found]
+
+
+def is_testrun(document: Json) -> bool:
+    """Whether it is a resource of k6-operator that runs a script."""
+    group = text_of(document.get("apiVersion")).partition("/")[0]
+    return group == "k6.io" and document.get("kind") in KINDS
+
+
+def _draft(document: Json, source: str, others: list[str], name: str, url: str) -> Draft:
+    not_carried = NotCarried()
+    root = Fields(document, "", not_carried)
+    metadata, spec = root.object("metadata"), root.object("spec")
+    test = test_name(name, metadata)
+    for known in ("apiVersion", "kind", "status"):
+        root.take(known)
+    runner = spec.object("runner")
+    environment = Environment(test, not_carried)
+    environment.add(runner.objects("env"))
+    script, notes = _script(spec)
+    args = _arguments(spec, environment)
+    kept = kept_arguments("k6", args, not_carried, spec.line("args") or spec.line("arguments"))
+    targets, target_notes = targets_of(url, [*kept, *environment.texts])
+    duration, load_notes = longest(value_of(args, "-d", "--duration"))
+    load = {"workers": spec.number("parallelism") or 1, "maxDuration": duration}
+    image = runner.text("image")
+    if not image:
+        notes = (*notes, "CHANGE THIS: image, to the version of k6 that you use.")
+    draft = Draft(
+        name=test,
+        url="",
+        scenarios=(),
+        namespace=metadata.text("namespace"),
+        script={
+            "tool": "k6",
+            "image": image or _IMAGE,
+            **script,
+            **({"args": kept} if kept else {}),
+            **({"env": environment.variables} if environment.variables else {}),
+            "targets": targets,
+        },
+        pod=_pod(spec, runner, test),
+        load=LoadDraft(load, (), load_notes),
+        target_notes=(*notes, *target_notes, *environment.notes),
+    )
+    metadata.rest()
+    runner.rest(_REASONS_OF_RUNNER)
+    spec.rest(_REASONS)
+    root.rest()
+    return replace(draft, notes=(*origin(document, source, others), *not_carried.notes()))
+
+
+def _script(spec: Fields) -> tuple[Json, tuple[str, ...]]:
+    """Files and entry of the script, and notes about them."""
+    script = spec.object("script")
+    volume, config_map = script.object("volumeClaim"), script.object("configMap")
+    local = script.text("localFile")
+    made: Json = {}
+    notes: tuple[str, ...] = ()
+    # As k6-operator looks for them: the first that is there.
+    if claim := volume.text("name"):
+        made, notes = _in_volume(claim, volume.text("file"))
+        volume.take("readOnly")  # it always is
+    elif name := config_map.text("name"):
+        made = {
+            "files": {"configMap": {"name": name}},
+            "entry": config_map.text("file") or _DEFAULT_FILE,
+        }
+    elif local:
+        made = {"entry": local}
+    else:
+        raise SourceError("a TestRun without configMap, volumeClaim or localFile has no script")
+    for left in (volume, config_map, script):
+        left.rest()
+    return made, notes
+
+
+def _in_volume(claim: str, file: str) -> tuple[Json, tuple[str, ...]]:
+    file = file or _DEFAULT_FILE
+    if not file.startswith("/"):
+        return {"files": {"volumeClaim": {"name": claim}}, "entry": file}, ()
+    if file.startswith(_MOUNTED):
+        return _in_volume(claim, file.removeprefix(_MOUNTED))
+    return {"entry": file}, (f"The script is not in the volume {claim}, but in the image: {file}.",)
+
+
+def _arguments(spec: Fields, environment: Environment) -> list[str]:
+    """The arguments of k6: exact ones, or a text that k6-operator gives to a shell."""
+    exact = [str(one) for one in rows(spec.take("args"))]
+    if exact:
+        spec.take("arguments")  # ignored beside the exact ones
+        return [environment.resolved(one, spec, "args") for one in exact]
+    text = spec.text("arguments")
+    if set(text) & _SHELL:
+        spec.refuse("arguments", "no shell reads them here: check what is quoted or replaced")
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    return [environment.resolved(one, spec, "arguments") for one in words]
+
+
+def _pod(spec: Fields, runner: Fields, test: str) -> Json:
+    made = {
+        **pod_template(runner, runner.object("metadata")),
+        **resources(runner),
+        **pull_secrets(rows(runner.take("imagePullSecrets"))),
+    }
+    if priority := runner.text("priorityClassName"):
+        made["priorityClassName"] = priority
+    if spec.take("separate") is True:
+        if "affinity" in made:
+            spec.refuse("separate", "the pods have an affinity already: add it there")
+        else:
+            made["affinity"] = _apart(test)
+    return made
+
+
+def _apart(test: str) -> Json:
+    """No two workers on one node."""
+    term = {
+        "labelSelector": {"matchLabels": {TEST_LABEL: test}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

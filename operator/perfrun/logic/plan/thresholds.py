@@ -1,0 +1,139 @@
+"""The thresholds of a k6 script: its language, as k6 reads it.
+
+A threshold is a metric, perhaps with a selector of tags (``http_req_duration{name:checkout}``), and
+an expression (``p(95)<500``) over all of its samples, in the unit of the metric. What is accepted
+and refused here is what k6 accepts and refuses; ``logic/verdict/scripts.py`` judges.
+"""
+
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "Counter": ("count", "rate"),
+    "Gauge": ("value",),
+    "Rate": ("rate",),
+    "Trend": ("avg", "min", "max", "med", "p"),
+}
+"""What may be asked of each kind of metric; ``p`` is any percentile."""
+_METHOD = re.compile(r"(?P<name>avg|min|max|med|rate|count|value)\Z|p\((?P<percentile>.*)\)\Z")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
+_Comparison = Callable[[float, float], bool]
+OPERATORS: Mapping[str, _Comparison] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "===": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+"""In the order in which k6 looks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A metric, or those of its samples that have some tags."""
+
+    metric: str
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def selects(self, tags: Mapping[str, str]) -> bool:
+        """Whether a sample of the metric with these tags is one of them."""
+        return all(tags.get(name) == value for name, value in self.tags)
+
+    @property
+    def shown(self) -> str:
+        """The tags, as in ``name:checkout,status:200``; empty without any."""
+        return ",".join(f"{name}:{value}" for name, value in self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """What has to be true of a metric."""
+
+    method: str
+    """One of :data:`METHODS`."""
+    percentile: float | None
+    """With the method ``p``: 0 to 100."""
+    operator: str
+    """One of :data:`OPERATORS`."""
+    limit: float
+    written: str
+    """Its left side, as in ``p(95)``."""
+
+    def may_hold(self, low: float, high: float) -> bool:
+        """Whether it is true for one of the values from ``low`` to ``high``."""
+        if self.operator in ("==", "==="):
+            return low <= self.limit <= high
+        return self._holds(low) or self._holds(high)
+
+    def must_hold(self, low: float, high: float) -> bool:
+        """Whether it is true for all values from ``low`` to ``high``."""
+        if self.operator == "!=":
+            return not low <= self.limit <= high
+        return self._holds(low) and self._holds(high)
+
+    def _holds(self, value: float) -> bool:
+        return OPERATORS[self.operator](value, self.limit)
+
+    @property
+    def upper(self) -> float | None:
+        """The limit if it is the highest value allowed."""
+        return self.limit if self.operator in ("<", "<=", "==", "===") else None
+
+    @property
+    def lower(self) -> float | None:
+        """The limit if it is the lowest value allowed."""
+        return self.limit if self.operator in (">", ">=", "==", "===") else None
+
+
+def parse_selector(name: str) -> Selector:
+    """The metric and the tags of a threshold's key. Raises ValueError where k6 does."""
+    opened, closed = name.find("{"), name.rfind("}")
+    if opened < 0 and closed < 0:
+        return Selector(name)
+    if opened < 0 or closed < opened:
+        raise ValueError(f"{name!r} has a brace without its other one")
+    if closed != len(name) - 1:
+        raise ValueError(f"{name!r} has something behind its closing brace")
+    tags: dict[str, str] = {}
+    for part in name[opened + 1 : closed].split(","):
+        tag, _, value = part.partition(":")
+        if not value:
+            raise ValueError(f"{part.strip()!r} is not a tag with a value, as in name:checkout")
+        tags[_bare(tag)] = _bare(value)
+    return Selector(name[:opened], tuple(sorted(tags.items())))
+
+
+def parse_expression(text: str) -> Expression:
+    """The expression of a threshold. Raises ValueError where k6 does."""
+    for sign in OPERATORS:
+        left, _, right = text.partition(sign)
+        if right:
+            break
+    else:
+        raise ValueError(f"{text!r} is not a statistic, a comparison and a number")
+    written = left.strip()
+    found = _METHOD.match(written)
+    if found is None:
+        raise ValueError(
+            f"{written!r} is not a statistic: avg, min, max, med, p(N), rate, count, value"
+        )
+    percentile = None if found["percentile"] is None else _number(found["percentile"])
+    if percentile is not None and not 0 <= percentile <= 100:
+        raise ValueError(f"{written!r} is not a percentile from 0 to 100")
+    return Expression(found["name"] or "p", percentile, sign, _number(right.strip()), written)
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'")
+
+
+def _number(text: str) -> float:
+    value = float(text) if _NUMBER.match(text) else math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is not a number")
+    return value
