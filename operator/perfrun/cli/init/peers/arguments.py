@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from perfrun.api.test.script import ToolName
+from perfrun.api.test.commands.script import ToolName
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.texts import literal, one_line
 

@@ -9,12 +9,16 @@ from urllib.parse import urlsplit
 from perfrun.api import Json
 from perfrun.api.names import TEST_NAME_MAX
 from perfrun.api.quantities import NS_PER_S, format_exact_duration, parse_duration
-from perfrun.api.test.script import RESERVED_ENV
+from perfrun.api.test.commands.script import RESERVED_ENV
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.secrets import fill_note, secret_name, secret_ref, secret_value
 from perfrun.cli.init.source import line_of_key, rows, table, text_of
 from perfrun.cli.init.texts import literal, one_line, slug, usable_url
 
+REASONS_OF_METADATA = dict.fromkeys(
+    ("labels", "annotations"),
+    "perfrun reads none: write them again if another tool does",
+)
 _NO_FIELD = "a PerfTest has no such field"
 _NOTHING: tuple[object, ...] = (None, "", [], {}, False)
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
@@ -36,6 +40,9 @@ class Fields:
 
     def take(self, name: str) -> Any:
         """The value of a field; None where there is none."""
+        return _plain(self._located(name))
+
+    def _located(self, name: str) -> Any:
         self._taken.add(name)
         return self._value.get(name)
 
@@ -50,11 +57,11 @@ class Fields:
 
     def object(self, name: str) -> "Fields":
         """A field that is an object, with fields of its own."""
-        return Fields(self.take(name), f"{self._path}{name}.", self._not_carried)
+        return Fields(self._located(name), f"{self._path}{name}.", self._not_carried)
 
     def objects(self, name: str) -> Iterator["Fields"]:
         """A field that is a list of objects."""
-        for index, one in enumerate(rows(self.take(name))):
+        for index, one in enumerate(rows(self._located(name))):
             yield Fields(one, f"{self._path}{name}[{index}].", self._not_carried)
 
     def refuse(self, name: str, reason: str) -> None:
@@ -74,6 +81,18 @@ class Fields:
 
     def __bool__(self) -> bool:
         return bool(self._value)
+
+
+def _plain(value: object) -> Any:
+    """A value without what a parser adds to it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
 
 
 def test_name(name: str, fields: Fields) -> str:
@@ -163,7 +182,6 @@ def pod_template(pod: Fields, metadata: Fields) -> Json:
     for name in ("labels", "annotations"):
         if found := table(metadata.take(name)):
             made[name] = {key: str(value) for key, value in found.items()}
-    metadata.rest()
     for name in _POD_FIELDS:
         if found := pod.take(name):
             made[name] = found

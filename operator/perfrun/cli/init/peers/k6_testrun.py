@@ -4,10 +4,10 @@ import shlex
 from dataclasses import replace
 
 from perfrun.api import Json
-from perfrun.api.names import TEST_LABEL
 from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of
 from perfrun.cli.init.peers.fields import (
+    REASONS_OF_METADATA,
     Environment,
     Fields,
     longest,
@@ -23,6 +23,8 @@ from perfrun.cli.init.source import rows, text_of
 KINDS = ("TestRun", "K6")
 _IMAGE = "grafana/k6:latest"
 _DEFAULT_FILE = "test.js"
+_TEST_LABEL = "perfrun.dev/test"
+"""On the pods of a test's runs: docs/reference/metrics.md."""
 _SHELL = frozenset("$`\"'\\*?~;|&<>")
 _MOUNTED = "/test/"
 """Where k6-operator mounts the files of a script."""
@@ -82,8 +84,8 @@ def _draft(document: Json, source: str, others: list[str], name: str, url: str) 
     environment = Environment(test, not_carried)
     environment.add(runner.objects("env"))
     script, notes = _script(spec)
-    args = _arguments(spec, environment)
-    kept = kept_arguments("k6", args, not_carried, spec.line("args") or spec.line("arguments"))
+    args, field = _arguments(spec, environment)
+    kept = kept_arguments("k6", args, not_carried, spec.line(field))
     targets, target_notes = targets_of(url, [*kept, *environment.texts])
     duration, load_notes = longest(value_of(args, "-d", "--duration"))
     load = {"workers": spec.number("parallelism") or 1, "maxDuration": duration}
@@ -107,7 +109,7 @@ def _draft(document: Json, source: str, others: list[str], name: str, url: str) 
         load=LoadDraft(load, (), load_notes),
         target_notes=(*notes, *target_notes, *environment.notes),
     )
-    metadata.rest()
+    metadata.rest(REASONS_OF_METADATA)
     runner.rest(_REASONS_OF_RUNNER)
     spec.rest(_REASONS)
     root.rest()
@@ -148,28 +150,30 @@ def _in_volume(claim: str, file: str) -> tuple[Json, tuple[str, ...]]:
     return {"entry": file}, (f"The script is not in the volume {claim}, but in the image: {file}.",)
 
 
-def _arguments(spec: Fields, environment: Environment) -> list[str]:
-    """The arguments of k6: exact ones, or a text that k6-operator gives to a shell."""
+def _arguments(spec: Fields, environment: Environment) -> tuple[list[str], str]:
+    """The arguments of k6, and the field that has them: exact ones, or a text that k6-operator
+    gives to a shell."""
     exact = [str(one) for one in rows(spec.take("args"))]
+    text = spec.text("arguments")  # ignored beside the exact ones
     if exact:
-        spec.take("arguments")  # ignored beside the exact ones
-        return [environment.resolved(one, spec, "args") for one in exact]
-    text = spec.text("arguments")
+        return [environment.resolved(one, spec, "args") for one in exact], "args"
+    text = environment.resolved(text, spec, "arguments")
     if set(text) & _SHELL:
         spec.refuse("arguments", "no shell reads them here: check what is quoted or replaced")
     try:
-        words = shlex.split(text)
+        return shlex.split(text), "arguments"
     except ValueError:
-        words = text.split()
-    return [environment.resolved(one, spec, "arguments") for one in words]
+        return text.split(), "arguments"
 
 
 def _pod(spec: Fields, runner: Fields, test: str) -> Json:
+    metadata = runner.object("metadata")
     made = {
-        **pod_template(runner, runner.object("metadata")),
+        **pod_template(runner, metadata),
         **resources(runner),
         **pull_secrets(rows(runner.take("imagePullSecrets"))),
     }
+    metadata.rest()
     if priority := runner.text("priorityClassName"):
         made["priorityClassName"] = priority
     if spec.take("separate") is True:
@@ -183,7 +187,7 @@ def _pod(spec: Fields, runner: Fields, test: str) -> Json:
 def _apart(test: str) -> Json:
     """No two workers on one node."""
     term = {
-        "labelSelector": {"matchLabels": {TEST_LABEL: test}},
+        "labelSelector": {"matchLabels": {_TEST_LABEL: test}},
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}

@@ -9,6 +9,7 @@ from perfrun.api import Json
 from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of, without
 from perfrun.cli.init.peers.fields import (
+    REASONS_OF_METADATA,
     Environment,
     Fields,
     longest,
@@ -117,7 +118,7 @@ def _draft(document: Json, source: str, others: list[str], name: str, url: str) 
         load=LoadDraft(load, (), load_notes),
         target_notes=(*notes, *target_notes, *environment.notes),
     )
-    metadata.rest()
+    metadata.rest(REASONS_OF_METADATA)
     spec.rest(_REASONS)
     root.rest()
     return replace(draft, notes=(*origin(document, source, others), *not_carried.notes()))
