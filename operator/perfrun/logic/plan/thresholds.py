@@ -34,7 +34,7 @@ OPERATORS: Mapping[str, _Comparison] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
+class MetricSelector:
     """A metric, or those of its samples that have some tags."""
 
     metric: str
@@ -90,11 +90,11 @@ class Expression:
         return self.limit if self.operator in (">", ">=", "==", "===") else None
 
 
-def parse_selector(name: str) -> Selector:
+def parse_selector(name: str) -> MetricSelector:
     """The metric and the tags of a threshold's key. Raises ValueError where k6 does."""
     opened, closed = name.find("{"), name.rfind("}")
     if opened < 0 and closed < 0:
-        return Selector(name)
+        return MetricSelector(name)
     if opened < 0 or closed < opened:
         raise ValueError(f"{name!r} has a brace without its other one")
     if closed != len(name) - 1:
@@ -105,7 +105,7 @@ def parse_selector(name: str) -> Selector:
         if not value:
             raise ValueError(f"{part.strip()!r} is not a tag with a value, as in name:checkout")
         tags[_bare(tag)] = _bare(value)
-    return Selector(name[:opened], tuple(sorted(tags.items())))
+    return MetricSelector(name[:opened], tuple(sorted(tags.items())))
 
 
 def parse_expression(text: str) -> Expression:

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.logic.plan.thresholds import OPERATORS, Selector, parse_expression, parse_selector
+from perfrun.logic.plan.thresholds import (
+    OPERATORS,
+    MetricSelector,
+    parse_expression,
+    parse_selector,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_what_is_no_expression(text: str, message: str) -> None:
     ],
 )
 def test_a_selector(name: str, metric: str, tags: tuple[tuple[str, str], ...]) -> None:
-    assert parse_selector(name) == Selector(metric, tags)
+    assert parse_selector(name) == MetricSelector(metric, tags)
 
 
 @pytest.mark.parametrize("name", ["a{", "a}", "a}{", "a{}", "a{b}", "a{b:}", "a{b:c}d", "a{b:c,}"])
@@ -86,7 +91,7 @@ def test_a_selector_selects_samples_with_all_of_its_tags() -> None:
     assert not selector.selects({"status": "200", "name": "b"})
     assert not selector.selects({"status": "200"})
     assert selector.shown == "name:a,status:200"
-    assert Selector("http_reqs").selects({})
+    assert MetricSelector("http_reqs").selects({})
 
 
 numbers = st.integers(-3, 3).map(float)

@@ -100,7 +100,7 @@ def test_name(name: str, fields: Fields) -> str:
     return name or slug(fields.text("name"), TEST_NAME_MAX) or "script"
 
 
-class Environment:
+class ToolVariables:
     """The variables of the tool, and what texts that refer to them say."""
 
     def __init__(self, test: str, not_carried: NotCarried) -> None:

@@ -8,8 +8,8 @@ from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of
 from perfrun.cli.init.peers.fields import (
     REASONS_OF_METADATA,
-    Environment,
     Fields,
+    ToolVariables,
     longest,
     origin,
     pod_template,
@@ -81,7 +81,7 @@ def _draft(document: Json, source: str, others: list[str], name: str, url: str) 
     for known in ("apiVersion", "kind", "status"):
         root.take(known)
     runner = spec.object("runner")
-    environment = Environment(test, not_carried)
+    environment = ToolVariables(test, not_carried)
     environment.add(runner.objects("env"))
     script, notes = _script(spec)
     args, field = _arguments(spec, environment)
@@ -150,7 +150,7 @@ def _in_volume(claim: str, file: str) -> tuple[Json, tuple[str, ...]]:
     return {"entry": file}, (f"The script is not in the volume {claim}, but in the image: {file}.",)
 
 
-def _arguments(spec: Fields, environment: Environment) -> tuple[list[str], str]:
+def _arguments(spec: Fields, environment: ToolVariables) -> tuple[list[str], str]:
     """The arguments of k6, and the field that has them: exact ones, or a text that k6-operator
     gives to a shell."""
     exact = [str(one) for one in rows(spec.take("args"))]

@@ -10,8 +10,8 @@ from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of, without
 from perfrun.cli.init.peers.fields import (
     REASONS_OF_METADATA,
-    Environment,
     Fields,
+    ToolVariables,
     longest,
     origin,
     pod_template,
@@ -90,7 +90,7 @@ def _draft(document: Json, source: str, others: list[str], name: str, url: str) 
         root.take(known)
     first = root.text("apiVersion") == "locust.io/v1"
     parts = _of_v1(spec) if first else _of_v2(spec)
-    environment = Environment(test, not_carried)
+    environment = ToolVariables(test, not_carried)
     environment.add(parts.env)
     args = [*_words(parts.master), *parts.extra]
     file = value_of(args, "-f", "--locustfile")

@@ -90,8 +90,13 @@ def test_everything_that_a_test_can_say_is_carried_over(tmp_path):
                 "image": "registry.example/k6:1.8.1",
                 "files": {"configMap": {"name": "shop-k6"}},
                 "entry": "shop.js",
-                "args": ["--tag", "team=shop", "-e", "BASE_URL=http://shop:8000/api"]
-                + ["--duration=10m"],
+                "args": [
+                    "--tag",
+                    "team=shop",
+                    "-e",
+                    "BASE_URL=http://shop:8000/api",
+                    "--duration=10m",
+                ],
                 "env": [
                     {"name": "BASE_URL", "value": "http://shop:8000/api"},
                     {

@@ -85,8 +85,18 @@ def test_version_2(tmp_path):
                 "image": "registry.example/locust:2.43.1",
                 "files": {"configMap": {"name": "shop-locust"}},
                 "entry": "shop.py",
-                "args": ["--host", "https://shop.example", "--users", "100", "--spawn-rate", "10"]
-                + ["--run-time", "3m", "--tags", "smoke"],
+                "args": [
+                    "--host",
+                    "https://shop.example",
+                    "--users",
+                    "100",
+                    "--spawn-rate",
+                    "10",
+                    "--run-time",
+                    "3m",
+                    "--tags",
+                    "smoke",
+                ],
                 "env": [
                     {
                         "name": "LEVEL",
