@@ -1,6 +1,7 @@
 """Names and the patterns that they must match."""
 
 from typing import Annotated
+from urllib.parse import SplitResult
 
 from pydantic import Field
 
@@ -32,6 +33,7 @@ PATH_PATTERN = r"^/[^\x00-\x1f\x7f#]*$"
 # No user information: a password in a URL ends up in logs; auth.basic takes it from a Secret.
 URL_PATTERN = r"^https?://[^/@?#\s\\]+(/[^\s#]*)?(\?[^\s#]*)?$"
 Url = Annotated[str, Field(pattern=URL_PATTERN, max_length=2048)]
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 # The part of a URL that says where a server is.
 ORIGIN_PATTERN = r"^https?://[^/@?#%\s\\]+/?$"
@@ -65,3 +67,11 @@ it stops a run itself; others who stop a run may write it too.
 """
 REPLACED = "(concurrencyPolicy Replace)"
 """The end of that sentence where the next scheduled run takes the place of this one."""
+
+
+def port_of(parts: SplitResult) -> int:
+    """The port that a URL connects to; 0 if it names none and its scheme has no default.
+
+    Raises ValueError for a text that is not a port.
+    """
+    return DEFAULT_PORTS.get(parts.scheme, 0) if parts.port is None else parts.port

@@ -3,6 +3,7 @@
 import ssl
 from urllib.parse import urlsplit
 
+from perfrun.api.names import port_of
 from perfrun.api.test.observe import Observed, ObservedPrometheus
 from perfrun.logic.plan.network import Fence
 from perfrun.measure.plan import RunPlan
@@ -50,8 +51,7 @@ def _prometheus(
                 f"{where}.tokenFrom: the token has characters that are not allowed in a header"
             )
     parts = urlsplit(asked.url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    resolver = Resolver(parts.hostname or "", port, fence)
+    resolver = Resolver(parts.hostname or "", port_of(parts), fence)
     verify = _verify(asked, parts.scheme, f"{where}.caFrom", values)
     return PrometheusSource(asked.url, asked.query, resolver, verify, token)
 

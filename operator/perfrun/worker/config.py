@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from perfrun.api.names import port_of
+
 REPORT_DEADLINE = 600.0
 
 
@@ -35,7 +37,7 @@ class Config:
     def coordinator_host(self) -> str:
         """Host and port of the coordinator, for messages."""
         parts = urlsplit(self.coordinator)
-        return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        return f"{parts.hostname}:{port_of(parts)}"
 
 
 def from_environment(env: Mapping[str, str]) -> Config:

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-from perfrun.api.test.target import URL_PATTERN
+from perfrun.api.names import DEFAULT_PORTS, URL_PATTERN
 
 # What a path and a query may hold as it is; '{' would be doubted as another tool's template.
 _IN_PATH = "/:@!$&'()*+,;=~%?-._"
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _MAX_NAME_LENGTH = 50
 _MAX_COMMENT_LENGTH = 400
 _MAX_CHOICES_LENGTH = 1500
@@ -189,7 +188,7 @@ def origin_of(url: str) -> str:
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2].lower()
-    host = host.removesuffix(_DEFAULT_PORTS.get(parts.scheme, ":"))
+    host = host.removesuffix(f":{DEFAULT_PORTS.get(parts.scheme, '')}")
     origin = f"{parts.scheme}://{host}"
     return origin if usable_url(origin) else ""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from perfrun.api.names import port_of
 from perfrun.api.test.scenario import HttpRequest, Scenario, Step
 from perfrun.api.test.target import Header, HttpTarget
 from perfrun.engine.compiled import CompiledScenario
@@ -26,7 +27,6 @@ MAX_SHOWN = 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NOT_IN_A_PATH = re.compile(rb"[\x00-\x20\x7f-\xff#]")
 _COMPUTED = ("content-length", "transfer-encoding")
-_PORTS = {"http": 80, "https": 443}
 
 Encoded = Callable[[int, Extracted], bytes]
 """The value of a template for an iteration, as bytes."""
@@ -154,10 +154,9 @@ def shown(request: bytes, values: Extracted) -> str:
 def origin_of(url: str) -> Origin:
     """Scheme, host and port of an absolute http or https URL. Raises ValueError for others."""
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{url} is not an http or https URL")
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
-    if not port:
+    if not (port := port_of(parts)):
         raise ValueError(f"{url} has port 0, on which nothing can listen")
     return Origin(parts.scheme, parts.hostname, port)
 

@@ -12,6 +12,7 @@ from heapq import heapify, heappop, heappush
 from itertools import islice
 from urllib.parse import urlsplit
 
+from perfrun.api.names import port_of
 from perfrun.api.test.perftest import Schedule
 from perfrun.api.test.target import Target
 from perfrun.logic.schedule.policy import Cap, NamespacePolicies
@@ -24,7 +25,6 @@ theirs when they are examined themselves.
 """
 BETWEEN_TARGETS = ","
 """Between the targets of a script, where they stand in one text."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -311,7 +311,7 @@ def target_key(url: str, namespace: str) -> str:
     if "." not in host and ":" not in host and host != "localhost":
         host = f"{host}.{namespace}"
     try:
-        port = parts.port
+        port = port_of(parts)
     except ValueError:
-        port = None
-    return f"{host}:{port or _DEFAULT_PORTS.get(parts.scheme, 80)}"
+        port = 0
+    return f"{host}:{port}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from perfrun.api import Json
+from perfrun.api.names import DEFAULT_PORTS
 from perfrun.cli.init.draft import (
     MAX_SCENARIOS,
     Draft,
@@ -31,7 +32,6 @@ from perfrun.cli.init.secrets import fill_note, secret_ref
 from perfrun.cli.init.texts import counted, one_line, slug
 
 _MAX_MS = 600_000
-_PORTS = {"http": 80, "https": 443}
 _MAX_AROUND = 20
 
 
@@ -263,7 +263,7 @@ def origin_in(url: str) -> str:
         port = parts.port
     except ValueError:
         return ""
-    shown = "" if port is None or port == _PORTS.get(parts.scheme) else f":{port}"
+    shown = "" if port is None or port == DEFAULT_PORTS.get(parts.scheme) else f":{port}"
     return f"{parts.scheme}://{parts.hostname}{shown}"
 
 

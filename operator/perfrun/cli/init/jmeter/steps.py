@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote_plus
 
 from perfrun.api import Json
+from perfrun.api.names import DEFAULT_PORTS
 from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, METHODS, NotCarried, StepDraft
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
@@ -35,7 +36,6 @@ from perfrun.cli.init.texts import (
 
 Encode = Callable[[str], str]
 _IN_PATH = ("GET", "HEAD", "DELETE", "OPTIONS")
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
 _LOST = {
     "HTTPSampler.image_parser": "that embedded resources are fetched",
     "HTTPSampler.md5": "that the response is kept as a hash",
@@ -96,7 +96,7 @@ def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None
     port = values.static(setting_of(sampler, "HTTPSampler.port")).strip()
     named = re.match(r"(https?)://(.*?)/*\Z", host)
     scheme, host = (named[1], named[2]) if named else (scheme, host)
-    port = "" if port == _DEFAULT_PORTS.get(scheme) else port
+    port = "" if port == str(DEFAULT_PORTS.get(scheme)) else port
     origin = f"{scheme}://{host}{f':{port}' if port else ''}"
     if "${" in origin or not host:
         return PlacedSampler(sampler, origin if host else "the server", False, path)

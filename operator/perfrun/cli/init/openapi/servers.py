@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from perfrun.api import Json
+from perfrun.api.names import port_of
 from perfrun.cli.init.draft import DEFAULT_URL
 from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import MAX_URL_LENGTH, usable_url
@@ -100,12 +101,11 @@ def _is_base(url: str) -> bool:
     return usable_url(url) and "?" not in url
 
 
-def _comparable(url: str) -> tuple[tuple[str, str, int | None], str] | None:
+def _comparable(url: str) -> tuple[tuple[str, str, int], str] | None:
     """Scheme, host and port; and the path, without a slash at its end."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port = port_of(parts)
     except ValueError:
         return None
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return (parts.scheme, (parts.hostname or "").lower(), port or default), parts.path.rstrip("/")
+    return (parts.scheme, (parts.hostname or "").lower(), port), parts.path.rstrip("/")
