@@ -103,7 +103,7 @@ def test_the_capacity_of_a_target_is_found_by_two_workers(cli: Cli) -> None:
     with Target().running() as target:
         status, said = run(cli, load, target.url, slos)
     # A busy machine may be the limit itself; it says so, and never claims too much.
-    found = parse_rate(status["summary"]["capacity"].removeprefix(">="))
+    found = parse_rate(status["summary"]["capacity"].removeprefix("≥"))
     assert 0.85 / SERVICE <= found <= 1.15 / SERVICE, said
     attempts = status["summary"]["attempts"]
     assert attempts["warmup"] + attempts["window"] == target.served

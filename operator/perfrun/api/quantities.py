@@ -15,6 +15,9 @@ NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
+AT_LEAST = "≥"
+"""Before a figure that is a lower bound, as in ``≥5s``: in a status, in messages and in reports."""
+
 _DURATION_UNITS = {
     "ns": 1,
     "us": NS_PER_US,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from perfrun.api.quantities import NS_PER_S, parse_duration, parse_percent, parse_rate
+from perfrun.api.quantities import AT_LEAST, NS_PER_S, parse_duration, parse_percent, parse_rate
 from perfrun.api.run.perfrun import (
     LatencyStatus,
     PerfRunStatus,
@@ -21,7 +21,6 @@ from perfrun.pytest_plugin.session import PerfrunWarning
 
 _FAILED = (Verdict.FAIL, Verdict.ERROR)
 _PASSED = (Verdict.PASS, Verdict.NOT_APPLICABLE)
-_LOWER_BOUND = ">="
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +176,9 @@ def _exact(text: str | None, parse: Callable[[str], float]) -> float:
     """A figure of which less is better: never less than it may have been."""
     if text is None:
         return math.nan
-    return math.inf if text.startswith(_LOWER_BOUND) else parse(text)
+    return math.inf if text.startswith(AT_LEAST) else parse(text)
 
 
 def _at_least(text: str | None, parse: Callable[[str], float]) -> float:
     """A figure of which more is better: for a lower bound, that bound."""
-    return math.nan if text is None else parse(text.removeprefix(_LOWER_BOUND))
+    return math.nan if text is None else parse(text.removeprefix(AT_LEAST))

@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.quantities import parse_duration
+from perfrun.api.quantities import AT_LEAST, parse_duration
 from perfrun.api.run.perfrun import (
     CapacityStatus,
     Finding,
@@ -304,7 +304,7 @@ def load_seconds(run: PerfRun) -> float | None:
 
 def _slowness(run: PerfRun) -> tuple[float, float]:
     p95 = _p95(run)
-    latency = parse_duration(p95.removeprefix(">=")) if p95 is not None else -1
+    latency = parse_duration(p95.removeprefix(AT_LEAST)) if p95 is not None else -1
     seconds = load_seconds(run)
     return (-1.0 if seconds is None else round(seconds, 1), latency)
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from perfrun.api.base import ApiModel
-from perfrun.api.quantities import NS_PER_S, parse_duration
+from perfrun.api.quantities import AT_LEAST, NS_PER_S, parse_duration
 from perfrun.api.run.perfrun import (
     PerfRun,
     PerfRunStatus,
@@ -48,7 +48,6 @@ UNITS: dict[Notation, Unit] = {
     Notation.CORES: "cores",
     Notation.NUMBER: "number",
 }
-LOWER_BOUND = ">="
 RATES = (THROUGHPUT, SUCCESS_RATE, ERROR_RATE, TIMEOUT_RATE)
 LATENCIES = tuple(f"{LATENCY}.{statistic}" for statistic in STATISTICS)
 _OF_MEASURE = ("p50", "p75", "p95", "max")
@@ -182,7 +181,7 @@ def figure(metric: str, text: str | None, reason: str) -> Figure:
     return Figure(
         value=value,
         unit=UNITS[METRICS[metric].kind],
-        lower_bound=known and str(text).startswith(LOWER_BOUND),
+        lower_bound=known and str(text).startswith(AT_LEAST),
         reason=None if known else reason,
     )
 
@@ -191,7 +190,7 @@ def _number(metric: str, text: str | int | None) -> float | None:
     if text is None:
         return None
     try:
-        value = parse_measured(metric, str(text).removeprefix(LOWER_BOUND))
+        value = parse_measured(metric, str(text).removeprefix(AT_LEAST))
     except ValueError:  # of a file that others wrote
         return None
     return value / NS_PER_S if METRICS[metric].kind is Notation.DURATION else value

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from perfrun.api.quantities import parse_duration, parse_percent
+from perfrun.api.quantities import AT_LEAST, parse_duration, parse_percent
 from perfrun.api.run.perfrun import LatencyStatus, StepStatus, Summary
 from perfrun.logic.comparison.model import NO_FIGURE
 from perfrun.measure.wire import TIMEOUT
@@ -87,7 +87,7 @@ def worst_first(steps: Sequence[StepStatus]) -> list[StepStatus]:
 def _value(parse: Callable[[str], float], text: str | None) -> float:
     """Of a lower bound that bound; of nothing less than of anything."""
     try:
-        return -1.0 if text is None else parse(text.removeprefix(">="))
+        return -1.0 if text is None else parse(text.removeprefix(AT_LEAST))
     except ValueError:  # from a file that others wrote
         return -1.0
 

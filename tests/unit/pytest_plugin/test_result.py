@@ -43,9 +43,9 @@ def test_what_is_not_known_is_never_within_a_limit():
 def test_of_a_lower_bound_of_something_good_the_bound_counts():
     summary = {
         **a_run().status.summary.model_dump(by_alias=True),
-        "successRate": ">=98%",
-        "errorRate": ">=1%",
-        "capacity": ">=1200/s",
+        "successRate": "≥98%",
+        "errorRate": "≥1%",
+        "capacity": "≥1200/s",
     }
     it = result(summary=summary)
     assert it.figures.success_rate == 0.98

@@ -12,7 +12,7 @@ LATENCY = {
     "p90": "190.7ms",
     "p95": "612ms",
     "p99": "1.21s",
-    "max": ">=5s",
+    "max": "≥5s",
     "unsupported": [{"statistic": "p999", "reason": "needs 10000 samples, but there were 330"}],
 }
 

@@ -159,7 +159,7 @@ def by_code(**more: Any) -> PerfRun:
         "list",
         "browse",
         errors={"Status4xx": 1201, "Timeout": 3},
-        said={"Status4xx": f"{failed} 404", "Timeout": "no response in time"},
+        messages={"Status4xx": f"{failed} 404", "Timeout": "no response in time"},
         statusCodes=codes,
         examples=examples,
         **more,

@@ -36,7 +36,7 @@ def test_by_load_and_then_by_p95():
         9,
         ran("short", 1.0, "9s"),
         ran("long", 30.0),
-        ran("slow", 10.02, ">=5s"),
+        ran("slow", 10.02, "≥5s"),
         ran("fast", 10.04, "612ms"),
         an_error("no"),
     )

@@ -18,11 +18,11 @@ def test_errors_come_first_then_the_slowest_by_p95():
     ordered = worst_first(
         steps(
             fast={"errorRate": "0%", "latency": {**LATENCY, "p95": "5ms"}},
-            bounded={"errorRate": "0%", "latency": {**LATENCY, "p95": ">=2s"}},
+            bounded={"errorRate": "0%", "latency": {**LATENCY, "p95": "≥2s"}},
             slow={"errorRate": "0%", "latency": {**LATENCY, "p95": "1s"}},
             few={"errorRate": "0%", "latency": {"max": "1.5s"}},
             failing={"errorRate": "3%", "latency": {**LATENCY, "p95": "1ms"}},
-            worse={"errorRate": ">=4%", "latency": None},
+            worse={"errorRate": "≥4%", "latency": None},
             unused={"errorRate": None, "latency": None},
         )
     )

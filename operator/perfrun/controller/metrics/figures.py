@@ -167,7 +167,7 @@ def _bounds(slo: SloStatus) -> Iterator[SloFigures]:
 
 
 def _parsed(parse: Callable[[object], T], text: str | None) -> T | None:
-    """The number in a figure of a status; None if there is none, and for ``>=5s``."""
+    """The number in a figure of a status; None if there is none, and for ``≥5s``."""
     try:
         return parse(text)
     except (ValueError, OverflowError):

@@ -137,6 +137,6 @@ def _take(values: dict[str, float], name: str, metric: str, text: str | None) ->
     try:
         value = parse_limit(metric, text) if text is not None else 0.0
     except ValueError:
-        return  # a bound such as >=5s
+        return  # a bound such as ≥5s
     if MIN_LEVEL <= value <= MAX_LEVEL:
         values[name] = value

@@ -75,7 +75,7 @@ class Cell:
     """A metric in one run."""
 
     text: str
-    """As measured: ``612ms``, ``>=5s``; ``n/a`` if there is no figure."""
+    """As measured: ``612ms``, ``≥5s``; ``n/a`` if there is no figure."""
     value: float | None
     """In the unit of the metric (ns, 1/s, ratio, bytes); None where it is not known exactly."""
     change: Change | None

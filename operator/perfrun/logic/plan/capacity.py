@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from perfrun.api.quantities import format_rate, parse_rate
+from perfrun.api.quantities import AT_LEAST, format_rate, parse_rate
 from perfrun.api.test.load import Capacity
 
 if TYPE_CHECKING:  # workers do not know the status
@@ -148,7 +148,7 @@ def found(capacity: Capacity, held: Sequence[FinishedHold]) -> Found:
     text = format_rate(now.low, [now.low])
     if exact:
         return Found(now.low, now.low, text, None)
-    return Found(low, high, f">={text}", unfinished)
+    return Found(low, high, f"{AT_LEAST}{text}", unfinished)
 
 
 def _unfinished(capacity: Capacity, held: Sequence[FinishedHold]) -> str | None:

@@ -1,7 +1,7 @@
 """From records to single figures, each with what is not known about it.
 
 A request that timed out, or was still open at the end, took at least as long as was seen. A figure
-that depends on such a bound is a lower bound itself; it is shown as ``>=5s`` and never as if it
+that depends on such a bound is a lower bound itself; it is shown as ``≥5s`` and never as if it
 were exact.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from perfrun.api.quantities import AT_LEAST
 from perfrun.api.test.metric import (
     BYTES_RECEIVED,
     CAPACITY,
@@ -76,12 +77,12 @@ class Reading:
         return self.low == self.high
 
     def text(self, metric: str, limits: Sequence[float]) -> str:
-        """In the notation of the metric, never rounded across a limit; ``>=`` if it is not known
+        """In the notation of the metric, never rounded across a limit; ``≥`` if it is not known
         exactly.
         """
         if self.shown is not None:
             return self.shown
-        return ("" if self.known else ">=") + format_measured(metric, self.low, list(limits))
+        return ("" if self.known else AT_LEAST) + format_measured(metric, self.low, list(limits))
 
 
 @dataclass(frozen=True)

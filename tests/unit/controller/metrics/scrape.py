@@ -20,7 +20,7 @@ PART: Json = {
     "throughput": "99.5/s",
     "successRate": "98%",
     "errorRate": "1%",
-    "latency": {"avg": "12ms", "p50": "10ms", "p95": "1.21s", "p999": ">=5s"},
+    "latency": {"avg": "12ms", "p50": "10ms", "p95": "1.21s", "p999": "≥5s"},
 }
 DONE: Json = {
     "phase": "Done",
@@ -35,7 +35,7 @@ DONE: Json = {
         {"metric": "latency.p95", "of": "list", "max": "500ms", "measured": "1.21s",
          "verdict": "Warn", "message": "m"},
         {"metric": "errorRate", "max": "1%", "measured": "1%", "verdict": "Pass", "message": "m"},
-        {"metric": "latency.p999", "max": "1s", "measured": ">=5s", "verdict": "Inconclusive",
+        {"metric": "latency.p999", "max": "1s", "measured": "≥5s", "verdict": "Inconclusive",
          "message": "m"},
         {"metric": "dropped", "max": "0", "measured": "3", "verdict": "Fail", "onBreach": "Fail",
          "message": "m"},

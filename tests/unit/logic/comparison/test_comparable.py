@@ -22,7 +22,7 @@ SUMMARY: dict[str, Any] = {
     "attempts": {},
     "throughput": "9/s",
     "transactions": "9/s",
-    "latency": {"p50": "50ms", "p95": ">=5s"},
+    "latency": {"p50": "50ms", "p95": "≥5s"},
 }
 
 

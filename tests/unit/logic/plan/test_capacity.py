@@ -80,7 +80,7 @@ def test_the_way_of_a_search() -> None:
     ("truth", "holds", "text", "low", "high"),
     [
         (50, 1, "0/s", 0, 0),  # the first rate fails
-        (1e6, 9, ">=10000/s", 10_000, float("inf")),  # the last one holds, twice
+        (1e6, 9, "≥10000/s", 10_000, float("inf")),  # the last one holds, twice
         (100, 7, "100/s", 100, 100),  # only the first one holds
     ],
 )
@@ -92,7 +92,7 @@ def test_the_ends(truth: float, holds: int, text: str, low: float, high: float) 
 
 
 def test_from_and_to_may_be_one() -> None:
-    assert found(capacity("70/s", "70/s"), search(capacity("70/s", "70/s"), 80)).text == ">=70/s"
+    assert found(capacity("70/s", "70/s"), search(capacity("70/s", "70/s"), 80)).text == "≥70/s"
 
 
 def test_a_failed_confirmation_is_an_upper_end() -> None:
@@ -107,7 +107,7 @@ def test_the_generator_s_limit_is_not_the_target_s() -> None:
     while (rate := next_rate(capacity(), held)) is not None:
         held.append(FinishedHold(rate, UNCLEAR if rate > 150 else MET))
     result = found(capacity(), held)
-    assert result.text.startswith(">=14")
+    assert result.text.startswith("≥14")
     assert result.high == float("inf")
     assert result.unfinished is None
 
@@ -120,7 +120,7 @@ def test_a_search_that_comes_to_nothing(last: HoldOutcome, why: str) -> None:
     held = [FinishedHold(100, last)]
     assert next_rate(capacity(), held) is None
     result = found(capacity(), held)
-    assert (result.text, result.low) == (">=0/s", 0)
+    assert (result.text, result.low) == ("≥0/s", 0)
     assert why in (result.unfinished or "")
 
 
@@ -129,7 +129,7 @@ def test_what_was_not_confirmed_is_no_proof() -> None:
         capacity(),
         [FinishedHold(100, MET), FinishedHold(200, MET), FinishedHold(400, HoldOutcome.LOST)],
     )
-    assert (result.text, result.low, result.high) == (">=200/s", 0, float("inf"))
+    assert (result.text, result.low, result.high) == ("≥200/s", 0, float("inf"))
 
 
 def test_a_hold_that_a_restart_interrupted_is_held_again() -> None:

@@ -164,7 +164,7 @@ def test_at_the_highest_rate(least: str, verdict: str) -> None:
     )
     run = judged(tried, a_hold(400), {"metric": "capacity", "min": least})
     assert run.slos[1].verdict.value == verdict
-    assert run.slos[1].measured == ">=400/s"
+    assert run.slos[1].measured == "≥400/s"
 
 
 def test_nothing_was_met() -> None:
@@ -177,7 +177,7 @@ def test_a_lost_worker_leaves_no_verdict() -> None:
     tried = holds(("100/s", HoldOutcome.MET), ("200/s", HoldOutcome.LOST))
     run = judged(tried, a_hold(200), CAPACITY)
     assert run.verdict is Verdict.INCONCLUSIVE
-    assert run.message.startswith("capacity >=100/s: uncertain, because a worker was lost: ")
+    assert run.message.startswith("capacity ≥100/s: uncertain, because a worker was lost: ")
     assert run.slos[1].message.endswith("required: not known, because a worker was lost")
 
 
@@ -192,7 +192,7 @@ def test_stopped_before_it_was_sure() -> None:
     tried = holds(("100/s", HoldOutcome.MET), ("200/s", HoldOutcome.MET))
     run = judged(tried, a_hold(200), CAPACITY, stopped="by Ctrl-C")
     assert run.verdict is Verdict.INCONCLUSIVE
-    assert run.message.startswith("capacity >=200/s: stopped (by Ctrl-C): 1 of 2 objectives")
+    assert run.message.startswith("capacity ≥200/s: stopped (by Ctrl-C): 1 of 2 objectives")
 
 
 def test_a_condition_fails_a_hold_and_not_the_run() -> None:

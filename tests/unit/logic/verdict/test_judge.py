@@ -116,14 +116,14 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
             P95,
             report(step([MS] * 900, timeouts=[5 * S] * 100)),
             "Warn",
-            "latency.p95 was >=5s, at most 500ms allowed",
+            "latency.p95 was ≥5s, at most 500ms allowed",
         ),
         # ... and below it nobody knows.
         (
             {"metric": "latency.p95", "max": "6s"},
             report(step([MS] * 900, timeouts=[5 * S] * 100)),
             "Inconclusive",
-            "latency.p95 was >=5s, at most 6s allowed: not known, because 100 "
+            "latency.p95 was ≥5s, at most 6s allowed: not known, because 100 "
             "requests timed out or were open at the end",
         ),
         # A bound at the limit itself is not above it.
@@ -131,7 +131,7 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
             {"metric": "latency.p95", "max": "5s"},
             report(step([MS] * 900, timeouts=[5 * S] * 100)),
             "Inconclusive",
-            "latency.p95 was >=5s, at most 5s allowed: not known, because 100 "
+            "latency.p95 was ≥5s, at most 5s allowed: not known, because 100 "
             "requests timed out or were open at the end",
         ),
         # Timeouts beyond the percentile leave it known.
@@ -146,7 +146,7 @@ def verdict_of(slo: dict[str, Any], measured: WorkerReport, load: Any = OPEN) ->
             {"metric": "errorRate", "max": "1%"},
             report(step([MS] * 980, censored=[S] * 20)),
             "Inconclusive",
-            "errorRate was >=0%, at most 1% allowed: not known, because 20 requests "
+            "errorRate was ≥0%, at most 1% allowed: not known, because 20 requests "
             "timed out or were open at the end",
         ),
         # Counts and sizes.
@@ -407,17 +407,17 @@ def test_the_verdict_on_steps_and_summary_reads_as_documented() -> None:
         "attempts": {"setup": 0, "warmup": 0, "window": 1000, "teardown": 0},
         "throughput": "98.9/s",
         "transactions": "98.9/s",
-        "successRate": ">=98.9%",
-        "errorRate": ">=1%",
-        "timeoutRate": ">=0.4%",
+        "successRate": "≥98.9%",
+        "errorRate": "≥1%",
+        "timeoutRate": "≥0.4%",
         "latency": {
-            "avg": ">=51ms",
+            "avg": "≥51ms",
             "min": "30ms",
             "p50": "30ms",
             "p75": "30ms",
             "p90": "30ms",
             "p95": "30ms",
-            "max": ">=5s",
+            "max": "≥5s",
             "unsupported": [
                 {"statistic": "p99", "reason": "needs 1000 samples, but there were 994"},
                 {"statistic": "p999", "reason": "needs 10000 samples, but there were 994"},

@@ -37,18 +37,18 @@ def of(values: Sequence[int]) -> Histogram:
         ([10 * MS] * 200, [], "avg", "10ms"),
         # 5% timed out: the p95 lies just below them, the p99 among them.
         ([10 * MS] * 950, [5 * S] * 50, "p95", "10ms"),
-        ([10 * MS] * 949, [5 * S] * 51, "p95", ">=5s"),
-        ([10 * MS] * 950, [5 * S] * 50, "p99", ">=5s"),
+        ([10 * MS] * 949, [5 * S] * 51, "p95", "≥5s"),
+        ([10 * MS] * 950, [5 * S] * 50, "p99", "≥5s"),
         # A bound below a known value casts doubt on all above it.
         ([10 * MS] * 101 + [80 * MS] * 99, [50 * MS], "p50", "10ms"),
-        ([10 * MS] * 100 + [80 * MS] * 100, [50 * MS], "p75", ">=80ms"),
+        ([10 * MS] * 100 + [80 * MS] * 100, [50 * MS], "p75", "≥80ms"),
         # The average is a bound as soon as one sample is one.
-        ([10 * MS], [30 * MS], "avg", ">=20ms"),
+        ([10 * MS], [30 * MS], "avg", "≥20ms"),
         ([10 * MS], [30 * MS], "min", "10ms"),
-        ([10 * MS], [30 * MS], "max", ">=30ms"),
-        ([40 * MS], [30 * MS], "max", ">=40ms"),
-        ([40 * MS], [30 * MS], "min", ">=30ms"),
-        ([], [30 * MS], "min", ">=30ms"),
+        ([10 * MS], [30 * MS], "max", "≥30ms"),
+        ([40 * MS], [30 * MS], "max", "≥40ms"),
+        ([40 * MS], [30 * MS], "min", "≥30ms"),
+        ([], [30 * MS], "min", "≥30ms"),
     ],
 )
 def test_a_bound_is_never_told_as_a_value(

@@ -50,7 +50,7 @@ def test_a_curve_ends_where_requests_timed_out():
     one = drawn(step(EVEN[:900], timeouts=[5 * S] * 80, censored=[6 * S] * 20))
     assert (one.known, one.supported, one.bound) == (900, 0.9, 5 * S)
     assert one.text(0.9) == "900ms"
-    assert one.text(0.95) == ">=5s"
+    assert one.text(0.95) == "≥5s"
     assert max(place for place, _ in one.points()) == pytest.approx(beyond(0.9))
     assert one.slowest() == []
 
@@ -74,7 +74,7 @@ def test_ten_requests_are_too_few_for_a_picture():
 def test_only_timeouts_leave_no_curve_and_say_so():
     chart = charts(step([], timeouts=[5 * S] * 20))["distribution"]
     assert all(line.pieces == [] for line in chart.lines)
-    assert chart.rows[1].cells == ("25%", ">=5s")
+    assert chart.rows[1].cells == ("25%", "≥5s")
     assert "20 of all requests" in chart.notes[-1]
 
 
