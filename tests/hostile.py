@@ -167,7 +167,7 @@ def _text(document: Any) -> bytes:
 def whole_report() -> WorkerReport:
     """A report with every field that there is."""
     record = build.step([5 * build.MS] * 20, timeouts=[5 * build.S], censored=[build.S], failed=2)
-    record.said = {"Timeout": "no answer"}
+    record.messages = {"Timeout": "no answer"}
     record.slowest = [Traced(latency=7, trace_id="0" * 32)]
     pages = Histogram()
     pages.fold([1_000_000])

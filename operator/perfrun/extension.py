@@ -32,7 +32,7 @@ class Reply(NamedTuple):
     to it."""
     error: ErrorClass | None = None
     """How the request failed; None: it succeeded, as far as the protocol can tell."""
-    said: str = ""
+    message: str = ""
     """Why it failed, in words, which everybody may read: never the value of an option
     or a request.
     """

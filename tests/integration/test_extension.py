@@ -221,7 +221,7 @@ def test_connections_that_the_server_closes_are_failures_and_opened_anew(
     assert run.status.summary is not None
     assert run.status.summary.errors == {"Reset": 20}
     assert result.report is not None
-    assert result.report.window.steps[0].said == {"Reset": "closed with 1011"}
+    assert result.report.window.steps[0].messages == {"Reset": "closed with 1011"}
     assert result.report.generator.connections == 20
 
 

@@ -40,7 +40,7 @@ class WebSocket(Extension[ClientConnection]):
             body = await connection.recv(decode=False)
         except ConnectionClosed as error:
             code = error.rcvd.code if error.rcvd is not None else 1006  # RFC 6455, 7.4.1
-            return Reply(error=ErrorClass.RESET, said=f"closed with {code}")
+            return Reply(error=ErrorClass.RESET, message=f"closed with {code}")
         if not expect:
             return Reply(body)
         if expect.encode() in body:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 from perfrun.local.files.manifests import Manifest
-from perfrun.logic.accept.overrides import Overridden, is_movable, overridden, settable, told
+from perfrun.logic.accept.overrides import Overridden, is_movable, overridden, overrides_text, settable
 from perfrun.logic.accept.spec import check
 from perfrun.logic.problems import Problem, field_parts, field_path, parse_problems, suggestion
 
@@ -131,7 +131,7 @@ def changed(manifests: Sequence[Manifest], changes: RunChanges) -> list[Manifest
 
 
 def _changed(manifest: Manifest, test: PerfTest, changes: RunChanges) -> Manifest:
-    if not (line := told(changes.overrides)):
+    if not (line := overrides_text(changes.overrides)):
         return manifest
     spec, problems = changes.applied(test.spec)
     if problems:

@@ -25,9 +25,9 @@ class OutOfDataError(Exception):
 class ResponseError(Exception):
     """A response that cannot be used: the error class of its request, and the reason in words."""
 
-    def __init__(self, reason: ErrorClass, said: str = "") -> None:
-        super().__init__(said or reason.value)
-        self.reason, self.said = reason, said
+    def __init__(self, reason: ErrorClass, message: str = "") -> None:
+        super().__init__(message or reason.value)
+        self.reason, self.message = reason, message
 
 
 FORESEEN = (OutOfDataError, UnicodeError, RecursionError)

@@ -37,7 +37,7 @@ def argv(packed: str, folder: str) -> list[str]:
 
 def pack(into: Path) -> None:
     """Copy everything into it. Raises OSError."""
-    mapped, loaded = _asked()
+    mapped, loaded = _needed()
     for library in mapped:
         _copy(library, into / LIBRARIES / library.name)
         for name in _other_names(library.name):
@@ -58,7 +58,7 @@ def pack(into: Path) -> None:
             _copy(file, modules / file.relative_to(home))
 
 
-def _asked() -> tuple[list[Path], list[Path]]:
+def _needed() -> tuple[list[Path], list[Path]]:
     """The shared libraries, and the files of modules, that running a command needs."""
     with tempfile.TemporaryDirectory() as folder:
         order = {"argv": ["/bin/true"], "env": {"S": "secret"}, "hidden": ["S"]}

@@ -185,15 +185,15 @@ class Command:
         if not poll.poll(seconds * 1000):
             return False
         try:
-            said = os.read(output, _READ)
+            read = os.read(output, _READ)
         except BlockingIOError:
             return False
-        if not said:
+        if not read:
             time.sleep(seconds / 10)  # it has closed its output, but may continue
             return False
-        self.tail = (self.tail + said)[-self.kept :]
+        self.tail = (self.tail + read)[-self.kept :]
         with suppress(OSError):
-            os.write(1, said)
+            os.write(1, read)
         return True
 
     def look(self, pid: int) -> tuple[int, resource.struct_rusage] | None:

@@ -93,8 +93,8 @@ class Stop:
         """Whether there is nothing more to wait for."""
         return self.at_once.is_set()
 
-    def ask(self, reason: str) -> None:
-        """Ask once more; the second time means: at once."""
+    def request(self, reason: str) -> None:
+        """Request the end; a second request means: at once."""
         if self.reason is not None:
             self.at_once.set()
         self.reason = self.reason or reason
@@ -105,16 +105,16 @@ class Stop:
         """
         loop = asyncio.get_running_loop()
 
-        def ask(signum: int, _: object) -> None:
+        def interrupted(signum: int, _: object) -> None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the run has ended
                 reason = "by Ctrl-C" if signum == signal.SIGINT else BY_SIGTERM
-                loop.call_soon_threadsafe(self.ask, reason)
+                loop.call_soon_threadsafe(self.request, reason)
 
         # On Windows, Ctrl-C remains a KeyboardInterrupt, which ends the run at once. Handlers of
         # the loop would end with it, and leave the next Ctrl-C to Python.
         if sys.platform != "win32":
-            signal.signal(signal.SIGINT, ask)
-            signal.signal(signal.SIGTERM, ask)
+            signal.signal(signal.SIGINT, interrupted)
+            signal.signal(signal.SIGTERM, interrupted)
 
 
 class MemoryStore:

@@ -51,13 +51,13 @@ class CommandEnd(Wire):
             return f"it could not be started: {self.missing}"
         if self.code == 0:
             return None
-        said = f": {self.last_words}" if self.last_words else ""
+        message = f": {self.last_words}" if self.last_words else ""
         if self.signal == "SIGKILL" and not self.stopped:
             return (
                 "it was killed by SIGKILL, for example because memory ran out "
-                f"(podTemplate.resources.limits.memory){said}"
+                f"(podTemplate.resources.limits.memory){message}"
             )
-        return f"{f'exit code {self.code}' if self.signal is None else self.signal}{said}"
+        return f"{f'exit code {self.code}' if self.signal is None else self.signal}{message}"
 
     @property
     def last_words(self) -> str:

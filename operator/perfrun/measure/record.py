@@ -111,9 +111,11 @@ _TIMES_OF_GENERATOR = (
 WallTime = Annotated[float, Field(ge=0, le=2**40)]
 """Seconds since 1970."""
 Machine = Annotated[str, Field(max_length=256)]
-MAX_SAID = 200
-Said = Annotated[
-    str, Field(max_length=MAX_SAID), AfterValidator(lambda text: printable(text, MAX_SAID))
+MAX_ERROR_TEXT = 200
+ErrorText = Annotated[
+    str,
+    Field(max_length=MAX_ERROR_TEXT),
+    AfterValidator(lambda text: printable(text, MAX_ERROR_TEXT)),
 ]
 
 
@@ -133,12 +135,12 @@ class StepRecord(Wire):
     checks_failed: Count = 0
     errors: dict[ErrorName, Count] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """Failed requests by error class (Timeout, Status5xx, Connect, ...)."""
-    said: dict[ErrorName, Said] = Field(default={}, max_length=MAX_ERROR_CLASSES)
+    messages: dict[ErrorName, ErrorText] = Field(default={}, max_length=MAX_ERROR_CLASSES)
     """The message of the first failure of each error class."""
     status_codes: dict[StatusCode, Count] = Field(default={}, max_length=MAX_STATUS_CODES + 1)
     """Answers by status code, those of redirects and retries included. ``Other``: all beyond the
     limit."""
-    examples: dict[StatusCode, Said] = Field(default={}, max_length=MAX_STATUS_CODES)
+    examples: dict[StatusCode, ErrorText] = Field(default={}, max_length=MAX_STATUS_CODES)
     """The first failed request of each status code: its method and path, and what was wrong."""
     timings: dict[str, WireHistogram] = {}
     """By :func:`timing_key`."""
@@ -156,8 +158,8 @@ class StepRecord(Wire):
         add_fields(self, other, _COUNTS_OF_STEP)
         add_fields(self, other, ("bytes_received",), MAX_TOTAL)
         add_errors(self.errors, other.errors)
-        said = {**other.said, **self.said}
-        self.said = {name: said[name] for name in self.errors if name in said}
+        messages = {**other.messages, **self.messages}
+        self.messages = {name: messages[name] for name in self.errors if name in messages}
         add_status_codes(self.status_codes, other.status_codes)
         examples = {**other.examples, **self.examples}
         self.examples = {code: examples[code] for code in self.status_codes if code in examples}

@@ -248,7 +248,7 @@ class WorkerReport(Wire):
         self.load_time = max(self.load_time, other.load_time)
         self.untidy = self.untidy or other.untidy
         self.forbidden = self.forbidden or other.forbidden
-        ended_by = max(self, other, key=_says_more)
+        ended_by = max(self, other, key=_end_rank)
         self.stopped, self.breached = ended_by.stopped, ended_by.breached
         self.late = max(self.late, other.late)
         self.benchmark = self.benchmark or other.benchmark
@@ -353,7 +353,7 @@ def add_report(whole: WorkerReport | None, report: WorkerReport) -> WorkerReport
     return whole
 
 
-def _says_more(report: WorkerReport) -> int:
+def _end_rank(report: WorkerReport) -> int:
     """Why the whole load ended, judging by the end of one worker's load: a condition or a request
     ends it for all; if a worker was stopped alone, the others continue it.
     """

@@ -51,14 +51,14 @@ class PrometheusSource(ObservedSource):
             raise UnseenError(error.message) from error
         where = self._url.netloc.decode("ascii")
         try:
-            status, content = await self._ask(address)
+            status, content = await self._post(address)
         except (httpx.HTTPError, OSError) as error:
             self._resolver.refused(address)
             reason = str(error) or type(error).__name__
             raise UnseenError(f"Prometheus {where} cannot be reached: {reason}") from error
         return {VALUE: _number(where, status, content)}
 
-    async def _ask(self, address: str) -> tuple[int, bytes]:
+    async def _post(self, address: str) -> tuple[int, bytes]:
         path = self._url.path.rstrip("/") + "/api/v1/query"
         async with self._http.stream(
             "POST",
@@ -82,18 +82,18 @@ class PrometheusSource(ObservedSource):
 def _number(where: str, status: int, content: bytes) -> float:
     """The number in an answer. Raises UnseenError unless there is exactly one."""
     try:
-        said: Any = httpx.Response(status, content=content).json()
+        reply: Any = httpx.Response(status, content=content).json()
     except ValueError:
-        said = None
-    if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
+        reply = None
+    if not isinstance(reply, dict) or reply.get("status") not in ("success", "error"):
         raise UnseenError(
             f"{where} answered with HTTP status {status}, but not in the format of Prometheus"
         )
-    if said["status"] == "error":
-        why = str(said.get("error", "it gave no reason"))[:_SHOWN]
+    if reply["status"] == "error":
+        why = str(reply.get("error", "it gave no reason"))[:_SHOWN]
         raise UnseenError(f"Prometheus {where} refused the query: {why}")
     try:
-        kind, result = said["data"]["resultType"], said["data"]["result"]
+        kind, result = reply["data"]["resultType"], reply["data"]["result"]
         if kind == "vector":
             if not result:
                 raise UnseenError(_NO_SERIES)

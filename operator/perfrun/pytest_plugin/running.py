@@ -55,7 +55,7 @@ class Background:
     def stop(self, reason: str) -> None:
         """Ask the load to end; the second time: at once, whatever is lost."""
         try:
-            self._loop.call_soon_threadsafe(self._stop.ask, reason)
+            self._loop.call_soon_threadsafe(self._stop.request, reason)
         except RuntimeError:
             pass  # it has ended
 

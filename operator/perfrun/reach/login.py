@@ -45,8 +45,8 @@ async def login(dsn: Dsn, resolver: Resolver, name: str, times: LoginTimeouts) -
         raise OpenError(
             ErrorClass.CONNECT, (f"{dsn} did not accept a login within {seconds}")
         ) from None
-    said = unconnected(str(dsn), failure)
-    raise OpenError(ErrorClass.CONNECT, said, exhausted_by(failure)) from failure
+    message = unconnected(str(dsn), failure)
+    raise OpenError(ErrorClass.CONNECT, message, exhausted_by(failure)) from failure
 
 
 def _connect_of(dsn: Dsn) -> Connect:

@@ -46,8 +46,8 @@ async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Co
             raise error.__cause__ from None
         if is_lost(error):
             raise OSError(str(error.args[-1])) from error
-        said = f"{dsn} refused the login: {error.args[-1]}"
-        raise OpenError(sql_class(error), said, refused=_is_for_good(error)) from None
+        message = f"{dsn} refused the login: {error.args[-1]}"
+        raise OpenError(sql_class(error), message, refused=_is_for_good(error)) from None
     return connection
 
 

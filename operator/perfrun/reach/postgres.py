@@ -68,8 +68,8 @@ async def connect(dsn: Dsn, address: str, name: str, times: LoginTimeouts) -> Te
             # affect the others as well.
             times.statement = None
             return await connect(dsn, address, name, times)
-        said = f"{dsn} refused the login: {error.args[0]}"
-        raise OpenError(sql_class(error), said, refused=_is_for_good(error)) from None
+        message = f"{dsn} refused the login: {error.args[0]}"
+        raise OpenError(sql_class(error), message, refused=_is_for_good(error)) from None
     except asyncpg.InterfaceError as error:
         raise OSError(str(error)) from error
     except ConnectionError as error:

@@ -170,9 +170,9 @@ class Resolver:
         except NotAllowedError as error:
             raise OpenError(ErrorClass.POLICY, str(error)) from error
         except (OSError, UnicodeError) as error:  # UnicodeError: not a valid name
-            said = getattr(error, "strerror", None) or error
+            message = getattr(error, "strerror", None) or error
             raise OpenError(
-                ErrorClass.DNS, f"{self._host} could not be resolved: {said}"
+                ErrorClass.DNS, f"{self._host} could not be resolved: {message}"
             ) from error
         finally:
             self._lookup = None

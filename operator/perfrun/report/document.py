@@ -11,7 +11,7 @@ from perfrun.api.run.overrides import Overrides
 from perfrun.api.run.perfrun import PerfRun, PerfRunSpec, PerfRunStatus, TestRef
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.times import format_time
-from perfrun.logic.accept.overrides import told
+from perfrun.logic.accept.overrides import overrides_text
 from perfrun.logic.run.status import done
 from perfrun.logic.verdict.outcome import RunVerdict
 from perfrun.measure.plan import RunPlan
@@ -46,7 +46,7 @@ def local_run(
         start_time=format_time(times.start) if times.start else None,
         load_end_time=format_time(load_end) if load_end else None,
         stopped=stopped,
-        overridden=told(overrides) if overrides is not None else None,
+        overridden=overrides_text(overrides) if overrides is not None else None,
     )
     return PerfRun(
         metadata=RunMetadata(

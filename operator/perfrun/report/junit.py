@@ -44,7 +44,7 @@ def _suite(run: PerfRun, *, failing: Collection[Verdict]) -> ET.Element:
             suite, "testcase", {"classname": _clean(name), "name": _objective(slo), "time": "0"}
         )
         _judge(case, slo.verdict, slo.message, failing=failing)
-    ET.SubElement(suite, "system-out").text = _clean("\n".join(_told(run)))
+    ET.SubElement(suite, "system-out").text = _clean("\n".join(_output(run)))
     for attribute, count in _counted(suite).items():
         suite.set(attribute, str(count))
     suite.set("time", f"{seconds:.3f}")
@@ -135,7 +135,7 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
         yield f"finding: {finding.type}", finding.message
 
 
-def _told(run: PerfRun) -> list[str]:
+def _output(run: PerfRun) -> list[str]:
     status = run.status
     verdict = status.verdict.value if status.verdict else "no verdict"
     overrides = [f"overrides {status.overridden}"] if status.overridden else []

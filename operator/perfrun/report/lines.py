@@ -64,10 +64,10 @@ def _place(statistic: str) -> tuple[int, str]:
 
 def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:
     """``api: cpu.max 420m, memory.max 210Mi``; without figures, the reason."""
-    return [f"{one.name}: {_told(one)}" for one in observed]
+    return [f"{one.name}: {_observed_text(one)}" for one in observed]
 
 
-def _told(one: ObservedStatus) -> str:
+def _observed_text(one: ObservedStatus) -> str:
     figures = ", ".join(f"{metric} {text}" for metric, text in one.figures.items())
     if figures:
         return figures
@@ -88,9 +88,9 @@ def explained(steps: Sequence[StepStatus]) -> Iterator[str]:
     Those that follow from a status code are in :func:`code_rows`, one by one.
     """
     found = [
-        (step.errors.get(kind, 0), f"{step.name}: {kind}: {said}")
+        (step.errors.get(kind, 0), f"{step.name}: {kind}: {message}")
         for step in steps
-        for kind, said in step.said.items()
+        for kind, message in step.messages.items()
         if not (step.examples and kind in _OF_STATUS)
     ]
     for _, line in sorted(found, key=lambda item: -item[0])[:MAX_FAILURES]:

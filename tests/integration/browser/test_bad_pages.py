@@ -44,7 +44,7 @@ def test_what_is_wrong_with_a_page_is_told(
     within = "4s" if error == "Timeout" else "30s"
     (got,) = run(plan_of(shop.url, visits(2, 2), step, timeout=within)).window.steps
     assert (got.errors, got.succeeded) == ({error: 2}, 0)
-    assert said in got.said[error]
+    assert said in got.messages[error]
 
 
 def test_a_status_that_is_expected_is_no_error(shop: Site) -> None:
@@ -79,7 +79,7 @@ def test_a_server_that_is_not_reached_is_told(
 ) -> None:
     (got,) = run(plan_of(url(shop), visits(1), page("/plain"))).window.steps
     assert got.errors == {error: 1}
-    assert said in got.said[error]
+    assert said in got.messages[error]
 
 
 def browsers(*, renderers: bool) -> list[psutil.Process]:
@@ -115,7 +115,7 @@ def test_a_browser_that_is_killed_is_told_and_replaced(shop: Site, renderers: bo
     )
     (step,) = report.window.steps
     assert step.errors == {"Browser": 1}
-    assert "the browser crashed while waiting for the page to be quiet" in step.said["Browser"]
+    assert "the browser crashed while waiting for the page to be quiet" in step.messages["Browser"]
     assert step.succeeded == 2, "the visits after the crash have a browser again"
 
 

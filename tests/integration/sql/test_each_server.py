@@ -236,7 +236,7 @@ def test_another_schema_fails_a_statement_of_each_connection_once_at_most(
     report = run(database.dsn(), users(3, "1500ms", "5ms"), step, maxConnections=2)
     asking.join()
     (got,) = report.window.steps
-    assert got.failed <= 2, (got.errors, got.said)
+    assert got.failed <= 2, (got.errors, got.messages)
     assert got.succeeded > 100
 
 
@@ -253,7 +253,7 @@ def test_a_type_that_holds_more_is_used_at_once(database: Database, dialect: Dia
     asking.join()
     (got,) = report.window.steps
     assert got.failed > 0
-    assert got.succeeded > 10, (got.errors, got.said)
+    assert got.succeeded > 10, (got.errors, got.messages)
 
 
 def test_connections_that_the_server_ends_for_being_idle_are_opened_anew(
@@ -266,7 +266,7 @@ def test_connections_that_the_server_ends_for_being_idle_are_opened_anew(
     finally:
         database.ask(dialect.patient)
     (got,) = report.window.steps
-    assert (got.failed, got.attempts, got.sent) == (0, 3, 3), (got.errors, got.said)
+    assert (got.failed, got.attempts, got.sent) == (0, 3, 3), (got.errors, got.messages)
     assert report.generator.connections == 3
 
 
@@ -279,7 +279,7 @@ def test_connections_that_are_killed_between_two_steps_are_opened_anew(
     report = run(database.dsn(), users(2, "4s", "1500ms"), step, connections=connections)
     asking.join()
     (got,) = report.window.steps
-    assert (got.failed, got.attempts) == (0, got.sent), (got.errors, got.said)
+    assert (got.failed, got.attempts) == (0, got.sent), (got.errors, got.messages)
 
 
 @pytest.mark.parametrize("transaction", [False, True])
@@ -292,7 +292,7 @@ def test_connections_that_are_killed_in_a_step_fail_that_step_alone(
     report = run(database.dsn(), users(2, "3s", "1ms"), {"name": "q", "sql": sql})
     asking.join()
     (got,) = report.window.steps
-    assert got.failed == 2, (got.errors, got.said)
+    assert got.failed == 2, (got.errors, got.messages)
     assert got.succeeded > 2
 
 

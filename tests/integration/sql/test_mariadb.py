@@ -83,4 +83,4 @@ def test_bytes_that_are_no_text_are_not_extracted(database: Mariadb, prepared: b
     step = {"name": "x", "sql": {**sql, "prepared": prepared}, "extract": {"v": {"column": "raw"}}}
     (got,) = run(database.dsn(), burst(2), step).window.steps
     assert got.errors == {"Data": 2}
-    assert "read hex(raw), write unhex(%s)" in got.said["Data"]
+    assert "read hex(raw), write unhex(%s)" in got.messages["Data"]

@@ -41,13 +41,13 @@ def test_a_load_runs_through_each_pooling(pooler: Postgres, connections: str) ->
     both = {"name": "both", "sql": {"transaction": [BY_ID, BY_ID], "prepared": False}}
     report = run(pooler.dsn(), burst(40, 4), one, both, connections=connections)
     for step in report.window.steps:
-        assert (step.succeeded, step.errors) == (40, {}), step.said
+        assert (step.succeeded, step.errors) == (40, {}), step.messages
 
 
 def test_prepared_statements_are_kept_where_the_session_is(session_pooler: Postgres) -> None:
     step = {"name": "by-id", "sql": BY_ID, "expect": {"rows": 1}}
     report = run(session_pooler.dsn(), burst(60, 4), step)
-    assert report.window.steps[0].succeeded == 60, report.window.steps[0].said
+    assert report.window.steps[0].succeeded == 60, report.window.steps[0].messages
 
 
 def test_a_pooler_that_keeps_no_prepared_statement_is_told(server: Postgres) -> None:
@@ -56,7 +56,7 @@ def test_a_pooler_that_keeps_no_prepared_statement_is_told(server: Postgres) -> 
         report = run(pooler.dsn(), burst(200, 8), {"name": "by-id", "sql": BY_ID})
     (got,) = report.window.steps
     assert got.errors.keys() <= {"Sql26", "Sql42"}
-    for said in got.said.values():
+    for said in got.messages.values():
         assert "use prepared: false" in said
 
 

@@ -53,7 +53,7 @@ def test_the_server_keeps_a_statement_only_if_it_is_prepared(
     sql = {"statement": "SELECT statement FROM pg_prepared_statements", "prepared": prepared}
     step = {"name": "kept", "sql": sql, "expect": {"rows": known}}
     report = run(database.dsn(), burst(50), step)
-    assert report.window.steps[0].succeeded == 50, report.window.steps[0].said
+    assert report.window.steps[0].succeeded == 50, report.window.steps[0].messages
 
 
 def test_parameters_of_many_types_and_values_of_earlier_rows(database: Postgres) -> None:
@@ -103,7 +103,7 @@ def test_texts_are_taken_as_the_server_takes_them(
     sql = {"statement": f"SELECT 1 WHERE $1::{type_} IS NOT NULL", "parameters": [text]}
     step = {"name": "x", "sql": sql, "expect": {"rows": 1}}
     (got,) = run(database.dsn(), burst(2), step).window.steps
-    assert got.succeeded == 2, (got.errors, got.said)
+    assert got.succeeded == 2, (got.errors, got.messages)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_text_that_the_server_cannot_read_is_data_and_is_not_repeated(
     report = run(database.dsn(), burst(3), {"name": "x", "sql": {**sql, "prepared": prepared}})
     (got,) = report.window.steps
     assert got.errors == {"Data": 3}
-    assert got.said == {"Data": f"the server cannot read parameter $2: {why}"}
+    assert got.messages == {"Data": f"the server cannot read parameter $2: {why}"}
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1 / ($1::int - 1)", "SELECT ($1::text || 'x')::int"])
@@ -148,7 +148,7 @@ def test_an_empty_text_is_null_where_it_is_no_value(
     sql = {"statement": f"SELECT 1 WHERE ($1::{type_} IS NULL) = {is_null}", "parameters": [""]}
     step = {"name": "x", "sql": sql, "expect": {"rows": 1}}
     (got,) = run(database.dsn(), burst(2), step).window.steps
-    assert got.succeeded == 2, (got.errors, got.said)
+    assert got.succeeded == 2, (got.errors, got.messages)
 
 
 def test_types_of_users_are_not_asked_for(database: Postgres) -> None:

@@ -160,7 +160,7 @@ def copied(server: Database, count: int, mark: str, **how: Any) -> None:
     }
     report = run(server.dsn(), burst(ROWS), *reads, write)
     for step in report.window.steps:
-        assert step.succeeded == ROWS, (step.step, step.errors, step.said)
+        assert step.succeeded == ROWS, (step.step, step.errors, step.messages)
     assert server.ask("SELECT count(*) FROM there") == str(ROWS)
 
 

@@ -136,7 +136,7 @@ def test_what_a_browser_says_has_a_class_and_words(
 ) -> None:
     failure = failure_of(message, "loading the page", refused)
     assert failure.error == error
-    assert said in failure.said
+    assert said in failure.message
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ async def test_an_expectation_of_the_protocol_counts_as_a_check(
     report = await run(plan(server.port, step("ask", send="a", expect="b")), Secret())
     (got,) = report.window.steps
     assert (got.errors, got.checks_failed) == ({"Check": 4}, 4)
-    assert got.said == {"Check": "another answer"}
+    assert got.messages == {"Check": "another answer"}
 
 
 async def test_a_secret_reaches_the_server_and_nothing_else(
@@ -318,7 +318,7 @@ async def test_whatever_it_does_a_request_fails_and_the_run_goes_on(
     within = "300ms" if error == "Timeout" else "5s"
     got = await step_of(run, server, kind="wrong", options={"how": how}, timeout=within)
     assert got.errors == {error: 4}
-    assert says in got.said.get(error, "")
+    assert says in got.messages.get(error, "")
     assert server.opened == 4, "a connection is used again that nobody knows the state of"
 
 
@@ -404,7 +404,7 @@ async def test_a_connection_that_is_not_opened_fails_the_request(
     got = await step_of(run, server, kind="unready", options={"how": how}, connectTimeout=within)
     assert got.errors == {error: 4}
     assert got.attempts == 0
-    assert says in got.said.get(error, "")
+    assert says in got.messages.get(error, "")
 
 
 @pytest.mark.parametrize("how", ["hangs", "ignores its end"])

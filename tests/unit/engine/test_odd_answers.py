@@ -60,7 +60,7 @@ async def test_what_others_read_is_read(run: Run, sent: bytes, pieces: int) -> N
         looked_at = step("/x", expect=SEEN)
         report = await run(plan(server.url, burst(3), looked_at, step("/x", "y"), timeout="2s"))
     for got in report.window.steps:
-        assert (got.succeeded, got.attempts, got.errors, got.said) == (3, 3, {}, {})
+        assert (got.succeeded, got.attempts, got.errors, got.messages) == (3, 3, {}, {})
     assert server.connections == 1
 
 
@@ -101,8 +101,8 @@ async def test_what_is_wrong_is_said(run: Run, sent: bytes, said: str) -> None:
     async with running(x=raw(sent, close=True)) as server:
         (got,) = (await run(plan(server.url, burst(1), step("/x"), timeout="2s"))).window.steps
     assert got.errors == {"Protocol": 1}
-    assert "not HTTP/1.1" in got.said["Protocol"]
-    assert said.lower() in got.said["Protocol"].lower()
+    assert "not HTTP/1.1" in got.messages["Protocol"]
+    assert said.lower() in got.messages["Protocol"].lower()
 
 
 def _gzip(data: bytes) -> bytes:
@@ -132,7 +132,7 @@ async def test_all_of_a_packed_body_is_looked_at(run: Run, coding: str, packed: 
     async with running(x=answer(200, packed, Content_Encoding=coding)) as server:
         asked = plan(server.url, burst(1), step("/x", expect=SEEN), compression=True)
         (got,) = (await run(asked)).window.steps
-    assert (got.succeeded, got.said) == (1, {})
+    assert (got.succeeded, got.messages) == (1, {})
 
 
 @pytest.mark.parametrize(

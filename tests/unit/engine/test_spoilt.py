@@ -40,7 +40,7 @@ async def test_half_of_a_character_is_an_error_of_the_data_at_once(
         report = await run(asked)  # has 20 s
     doc, used = report.window.steps
     assert (doc.succeeded, used.sent, used.attempts, used.errors) == (6, 6, 0, {"Data": 6})
-    assert "lone surrogate" in used.said["Data"]
+    assert "lone surrogate" in used.messages["Data"]
     assert server.paths["/use"] == 0
 
 

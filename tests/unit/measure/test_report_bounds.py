@@ -185,7 +185,7 @@ def of_errors(*names: str) -> WorkerReport:
     """A report whose requests failed, each with a class of its own."""
     one = report()
     step, scenario = one.window.steps[0], one.window.scenarios[0]
-    step.errors, step.said = dict.fromkeys(names, 1), dict.fromkeys(names, "why")
+    step.errors, step.messages = dict.fromkeys(names, 1), dict.fromkeys(names, "why")
     step.failed = len(names)
     step.sent = step.attempts = scenario.planned = scenario.started = 1 + len(names)
     scenario.failed = len(names)

@@ -279,7 +279,7 @@ class StepStatus(StatusModel):
         default={}, description="Measurements of a page by metric, for example pageLoad."
     )
     errors: Errors = Field(default={}, description="Number of failed requests by error class.")
-    said: Annotated[dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=64)] = (
+    messages: Annotated[dict[Name, Annotated[str, Field(max_length=200)]], Field(max_length=64)] = (
         Field(
             default={}, description="The message of the first failed request of each error class."
         )

@@ -55,12 +55,12 @@ def _object(path: str, node: Json) -> Iterator[str]:
         if name not in refused:
             yield _row(name, field, name in required)
     yield ""
-    said = list(dict.fromkeys(_told(rule) for rule in _rules(node) if not _is_stub(rule)))
+    rules = list(dict.fromkeys(_rule_text(rule) for rule in _rules(node) if not _is_stub(rule)))
     if refused:
         names = ", ".join(f"`{name}`" for name in fields if name in refused)
-        said.append(f"not implemented yet, and refused by the API server: {names}")
-    if said:
-        yield "".join(f"- {rule}\n" for rule in said)
+        rules.append(f"not implemented yet, and refused by the API server: {names}")
+    if rules:
+        yield "".join(f"- {rule}\n" for rule in rules)
     for name, field in fields.items():
         if name not in refused:
             yield from _below(f"{path}.{name}", field)
@@ -73,7 +73,7 @@ def _below(path: str, field: Json) -> Iterator[str]:
         yield from _object(f"{path}[]", field["items"])
 
 
-def _told(rule: Json) -> str:
+def _rule_text(rule: Json) -> str:
     """A rule with the field that it is about, where its message does not begin with that."""
     field, message = rule.get("fieldPath", "").removeprefix("."), rule["message"]
     needed = message.startswith(("must ", "is ", "cannot "))

@@ -16,7 +16,7 @@ TrendState = Literal[
     "Collecting", "Stable", "Suspect", "Regressed", "Recovered", "Improved", "Incomparable"
 ]
 MAX_RUNS_NAMED = 32
-MAX_TOLD = 4
+MAX_TRANSITIONS = 4
 MAX_CHANGES = 5
 
 
@@ -79,7 +79,7 @@ class MetricChange(StatusModel):
     )
 
 
-class Told(StatusModel):
+class TrendTransition(StatusModel):
     """A confirmed change, and the first run that showed it."""
 
     state: Literal["Regressed", "Recovered", "Improved"] = Field(
@@ -137,7 +137,7 @@ class TrendStatus(StatusModel):
     up_to: Time | None = Field(
         default=None, description="When the last run that this status takes into account completed."
     )
-    told: Annotated[list[Told], Field(max_length=MAX_TOLD)] = Field(
+    transitions: Annotated[list[TrendTransition], Field(max_length=MAX_TRANSITIONS)] = Field(
         default=[], description="The last confirmed changes, newest last."
     )
     accepted: Annotated[str, Field(max_length=63)] | None = Field(

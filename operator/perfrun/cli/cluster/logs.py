@@ -49,8 +49,8 @@ def _waits(status: Json) -> str:
     containers = status.get("containerStatuses") or []
     known = [(one.get("state") or {}).get("waiting") or {} for one in containers]
     known += [one for one in status.get("conditions") or [] if one.get("status") == "False"]
-    said = (f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ") for one in known)
-    return printable(next((text for text in said if text), "the pod is Pending"))
+    reasons = (f"{one.get('reason', '')}: {one.get('message', '')}".strip(": ") for one in known)
+    return printable(next((text for text in reasons if text), "the pod is Pending"))
 
 
 def logs(

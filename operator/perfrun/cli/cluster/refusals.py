@@ -21,21 +21,21 @@ _INSTALL = "perfrun is not installed there: install the chart, see docs/how-to/i
 
 def sentence(error: KubeError) -> str:
     """The message for the user."""
-    asked, said = error.asked, str(error)[:_MOST]
+    asked, message = error.asked, str(error)[:_MOST]
     if asked is None or error.status == 0:
-        return said
+        return message
     if isinstance(error, UnknownKindError):
         return f"{asked.host} does not know {_what(asked)}: {_INSTALL}"
     if error.status == 403:
-        return _forbidden(asked, said)
+        return _forbidden(asked, message)
     if error.status == 401:
         return (
             f"{asked.host} does not accept these credentials (401 Unauthorized): log in again, or "
             "choose another --context"
         )
     if isinstance(error, NotFoundError | NotYetError | GoneError):
-        return said
-    return f"{asked.host}: {said}"
+        return message
+    return f"{asked.host}: {message}"
 
 
 def _what(asked: Asked) -> str:
@@ -43,10 +43,10 @@ def _what(asked: Asked) -> str:
     return asked.resource.full_name + (f"/{asked.sub}" if asked.sub else "")
 
 
-def _forbidden(asked: Asked, said: str) -> str:
-    found = _USER.search(said)
+def _forbidden(asked: Asked, message: str) -> str:
+    found = _USER.search(message)
     if found is None:
-        return said  # a refusal by admission, not by RBAC
+        return message  # a refusal by admission, not by RBAC
     user = found[1]
     role = "view" if asked.verb in _READING else "edit"
     where = f"namespace {asked.namespace}" if asked.namespace else "all namespaces"

@@ -52,7 +52,7 @@ def k6_amendment(source: SourceFile, err: Console) -> Amendment:
     lines = _Lines("" if source.is_archive else source.text)
     not_carried.add("the requests of the script: give a HAR or OpenAPI file beside it")
     for key, value in options.items():
-        if key not in _READ and _says_something(value):
+        if key not in _READ and _is_set(value):
             not_carried.add(f"option {one_line(key, 60)}", lines.of(key))
     load = _load(options, lines, not_carried)
     slos = list(_slos(table(options.get("thresholds")), lines, not_carried))
@@ -90,9 +90,9 @@ def _inspected(source: SourceFile, err: Console) -> Json:
         raise SourceError(f"{source.name}: k6 inspect: its output is not JSON") from None
 
 
-def _says_something(value: object) -> bool:
+def _is_set(value: object) -> bool:
     """Whether an option is set: k6 prints all of them, most as null."""
-    return any(map(_says_something, value.values())) if isinstance(value, dict) else bool(value)
+    return any(map(_is_set, value.values())) if isinstance(value, dict) else bool(value)
 
 
 class _Lines:
@@ -121,7 +121,7 @@ def _load(options: Json, lines: _Lines, not_carried: NotCarried) -> Json | None:
         if made is None:
             not_carried.add(f"{shown}: its load", lines.of(name))
         for key, value in one.items():
-            if key not in _READ_OF_SCENARIO and _says_something(value):
+            if key not in _READ_OF_SCENARIO and _is_set(value):
                 not_carried.add(f"{shown}: {one_line(key, 60)}", lines.of(name))
     return made
 

@@ -32,7 +32,7 @@ async def _write(kube: Kube, settings: Settings, body: Json) -> None:
     standing = await kube.find(ENDPOINT_SLICES, settings.namespace, name)
     if standing is None:
         await kube.create(ENDPOINT_SLICES, settings.namespace, body)
-    elif not _says(standing, body):
+    elif not _is_current(standing, body):
         version = standing["metadata"]["resourceVersion"]
         metadata = {**body["metadata"], "resourceVersion": version}
         await kube.patch(ENDPOINT_SLICES, settings.namespace, name, {**body, "metadata": metadata})
@@ -63,7 +63,7 @@ def _slice(settings: Settings, lease_uid: str, service: str, port_name: str, por
     }
 
 
-def _says(standing: Json, body: Json) -> bool:
+def _is_current(standing: Json, body: Json) -> bool:
     owners = [owner.get("uid") for owner in standing["metadata"].get("ownerReferences", [])]
     addresses = [end.get("addresses") for end in standing.get("endpoints") or []]
     wanted = [end["addresses"] for end in body["endpoints"]]

@@ -63,9 +63,9 @@ class Accounts:
         await self._kube.patch(ACCOUNTS, namespace, WORKER_ACCOUNT, signed)
 
     def _is_signed(self, account: Json) -> bool:
-        said = str(account["metadata"].get("annotations", {}).get(SIGNATURE, ""))
+        signature = str(account["metadata"].get("annotations", {}).get(SIGNATURE, ""))
         return hmac.compare_digest(
-            said.encode(), self._signature(account["metadata"]["uid"]).encode()
+            signature.encode(), self._signature(account["metadata"]["uid"]).encode()
         )
 
     def _signature(self, uid: str) -> str:
@@ -95,5 +95,5 @@ async def api_audiences(kube: Kube, settings: Settings) -> frozenset[str]:
     if not token:
         return frozenset(settings.api_audiences)
     review = await kube.create(TOKEN_REVIEWS, None, {"spec": {"token": token}})
-    said = review.get("status", {}).get("audiences") or []
-    return frozenset([*said, *settings.api_audiences])
+    audiences = review.get("status", {}).get("audiences") or []
+    return frozenset([*audiences, *settings.api_audiences])

@@ -33,7 +33,7 @@ from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
-from perfrun.logic.accept.overrides import told
+from perfrun.logic.accept.overrides import overrides_text
 from perfrun.logic.run.status import frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
@@ -235,7 +235,7 @@ class Acceptor:
             outcome.target,
             outcome.comparison_key,
             outcome.asks.workers,
-            None if run.spec.overrides is None else told(run.spec.overrides),
+            None if run.spec.overrides is None else overrides_text(run.spec.overrides),
         )
         if not placement.position:
             return accepted.updated(starting(run, now))

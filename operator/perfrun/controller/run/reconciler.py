@@ -377,8 +377,8 @@ def stop_of(body: Json) -> str | None:
     if not body.get("spec", {}).get("stop"):
         return None
     about = body["metadata"]
-    if (said := (about.get("annotations") or {}).get(STOP_ANNOTATION)) is not None:
-        return printable(said, MAX_STOP_TEXT)
+    if (reason := (about.get("annotations") or {}).get(STOP_ANNOTATION)) is not None:
+        return printable(reason, MAX_STOP_TEXT)
     setters = [
         (str(entry.get("time", "")), str(entry.get("manager", "")))
         for entry in about.get("managedFields") or []

@@ -191,11 +191,11 @@ class Checks:
         request = text.encode("utf-8", "surrogatepass")
         if (large := too_large(len(request), most)) is not None:
             return Examined(problems=[str(large)])
-        return Examined.model_validate_json(await self._ask(request))
+        return Examined.model_validate_json(await self._exchange(request))
 
     # --- the processes -------------------------------------------------------------------------
 
-    async def _ask(self, request: bytes) -> bytes:
+    async def _exchange(self, request: bytes) -> bytes:
         pool = await self._running()
         reader, writer = pool.free.pop()
         try:

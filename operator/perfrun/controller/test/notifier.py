@@ -112,8 +112,8 @@ class Notifier:
         for run in runs:
             self._held -= run.notified
         trend = test.status.trend
-        told = trend.told if trend is not None else []
-        for notice in owed(test.spec.notifications, runs, told, datetime.now(UTC)):
+        transitions = trend.transitions if trend is not None else []
+        for notice in owed(test.spec.notifications, runs, transitions, datetime.now(UTC)):
             if notice.id not in self._held:
                 self._queue(key.namespace, notice)
 

@@ -164,7 +164,7 @@ class TestReconciler:
 
     def _seen(self, test: CheckedTest) -> PerfTestStatus:
         """The part of the status that follows from the runs; it never goes back to an older run."""
-        said = test.status
+        known = test.status
         key = Key(test.metadata.namespace, test.metadata.name)
         # A run whose turn did not come says nothing about the service.
         own = self._store.own_runs_of(key)
@@ -172,9 +172,12 @@ class TestReconciler:
         done = sorted(ended, key=lambda run: run.completed or "")
         active = _active(self._store.runs_of(key))
         seen = PerfTestStatus(active=[run.key.name for run in active][:MAX_ACTIVE])
-        if said.last_run is not None and Key(key.namespace, said.last_run) not in self._store.runs:
+        if (
+            known.last_run is not None
+            and Key(key.namespace, known.last_run) not in self._store.runs
+        ):
             seen = seen.updated(PerfTestStatus(last_run=None))  # its result stays
-        if done and _not_before(done[-1].completed, said.last_completion_time):
+        if done and _not_before(done[-1].completed, known.last_completion_time):
             last = done[-1]
             outcome = PerfTestStatus(
                 last_run=last.key.name,
@@ -184,7 +187,7 @@ class TestReconciler:
             )
             seen = seen.updated(outcome)
         passed = [run.completed for run in done if run.verdict is Verdict.PASS]
-        if passed and _not_before(passed[-1], said.last_successful_time):
+        if passed and _not_before(passed[-1], known.last_successful_time):
             seen = seen.updated(PerfTestStatus(last_successful_time=passed[-1]))
         return seen
 
@@ -262,7 +265,7 @@ class TestReconciler:
         regressed: Condition | None = None,
     ) -> str:
         """Returns the resourceVersion of the test after the write."""
-        generation, said = test.metadata.generation, test.status.updated(status)
+        generation, updated = test.metadata.generation, test.status.updated(status)
         key = Key(test.metadata.namespace, test.metadata.name)
         in_progress = _active(self._store.own_runs_of(key))
         health = HealthFacts(
@@ -271,8 +274,8 @@ class TestReconciler:
             gates=outcome.gates,
             regression_fails=test.spec.baseline.on_regression == "Fail",
             active=in_progress[0].key.name if in_progress else None,
-            last_run=said.last_run,
-            last_verdict=said.last_verdict,
+            last_run=updated.last_run,
+            last_verdict=updated.last_verdict,
         )
         now, previous = datetime.now(UTC), test.status.conditions
         looked = PerfTestStatus(
@@ -282,7 +285,7 @@ class TestReconciler:
         )
         body = await correct_status(self._kube, PERF_TESTS, body, status.updated(looked))
         # What is due and cannot be created stays due: an alert looks for times that have passed.
-        self._metrics.next_run(key, said.next_schedule_time)
+        self._metrics.next_run(key, updated.next_schedule_time)
         self._metrics.show_ready(key, ready=ready.status == "True")
         version: str = body["metadata"]["resourceVersion"]
         return version

@@ -171,8 +171,8 @@ class RunStarter:
             for run in active:
                 # By its uid, because a new run with that name is not meant. Without its version,
                 # because it should stop whatever its status says by now (docs/decisions/lease.md).
-                said = {STOP_ANNOTATION: f"replaced by {name} {REPLACED}"}
-                about = {"uid": run.uid, "annotations": said}
+                reason = {STOP_ANNOTATION: f"replaced by {name} {REPLACED}"}
+                about = {"uid": run.uid, "annotations": reason}
                 meant = {"metadata": about, "spec": {"stop": True}}
                 await self._kube.patch(PERF_RUNS, *run.key, meant)
                 note = f"stopped {run.key.name}: {name} replaces it {REPLACED}"

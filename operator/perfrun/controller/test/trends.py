@@ -12,11 +12,11 @@ from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.sentence import cut
 from perfrun.api.test.baseline import (
     ACCEPT_ANNOTATION,
-    MAX_TOLD,
+    MAX_TRANSITIONS,
     Baseline,
     LeftOut,
-    Told,
     TrendStatus,
+    TrendTransition,
 )
 from perfrun.api.test.perftest import CheckedTest
 from perfrun.controller.objects.events import Events
@@ -62,18 +62,18 @@ class Trender:
         baseline = test.spec.baseline
         if baseline.compare == "Never":
             return None
-        said = test.status.trend
+        known = test.status.trend
         settings = short_hash(baseline.model_dump_json())
         wanted = (test.metadata.annotations.get(ACCEPT_ANNOTATION) or "")[:63]
-        new = self._new(test, said.up_to if said else None)
-        settled = said is not None and said.settings == settings
+        new = self._new(test, known.up_to if known else None)
+        settled = known is not None and known.settings == settings
         if (
             not new
-            and ((said is None and not wanted) or settled)
-            and (not wanted or (said is not None and said.accepted == wanted))
+            and ((known is None and not wanted) or settled)
+            and (not wanted or (known is not None and known.accepted == wanted))
         ):
-            return said
-        return await self._renew(test, said, new, wanted)
+            return known
+        return await self._renew(test, known, new, wanted)
 
     def _new(self, test: CheckedTest, up_to: str | None) -> list[RunRecord]:
         """The runs that were completed after ``up_to``, oldest first."""
@@ -82,26 +82,26 @@ class Trender:
         return sorted(done, key=lambda run: run.completed or "")
 
     async def _renew(
-        self, test: CheckedTest, said: TrendStatus | None, new: Sequence[RunRecord], wanted: str
+        self, test: CheckedTest, known: TrendStatus | None, new: Sequence[RunRecord], wanted: str
     ) -> TrendStatus | None:
         kept = await self._read(test)
-        left = said.left_out if said else None
+        left = known.left_out if known else None
         histories, left = await self._take_all(test, kept.histories, left, new)
-        if said is None or said.accepted != wanted:
+        if known is None or known.accepted != wanted:
             histories = await self._accept(test, histories, wanted)
         if histories and histories[-1].pinned is None and test.spec.baseline.run is not None:
             histories = [*histories[:-1], await self._pin(test, histories[-1])]
         if histories != kept.histories:
             await self._write(test, histories, kept.version)
-        up_to = said.up_to if said else None
+        up_to = known.up_to if known else None
         await self._report(test, histories, up_to)
-        if not histories and said is None and not new:
+        if not histories and known is None and not new:
             return None
         # The recorded position saves the next look.
         status = await asyncio.to_thread(_status, test.spec.baseline, histories)
         return with_left_out(status, left).model_copy(
             update={
-                "told": _latest_reported(histories),
+                "transitions": _latest_reported(histories),
                 "up_to": new[-1].completed if new else up_to,
                 "accepted": (wanted or None) if histories else None,
                 "settings": short_hash(test.spec.baseline.model_dump_json()),
@@ -252,11 +252,11 @@ def _status(baseline: Baseline, histories: Sequence[History]) -> TrendStatus:
     )
 
 
-def _latest_reported(histories: list[History]) -> list[Told]:
+def _latest_reported(histories: list[History]) -> list[TrendTransition]:
     """The latest reported transitions, of any environment."""
     passages = [p for history in histories for p in history.passages if p.state in TOLD]
     return [
-        Told.model_validate(
+        TrendTransition.model_validate(
             {
                 "state": p.state,
                 "run": p.run,
@@ -265,7 +265,7 @@ def _latest_reported(histories: list[History]) -> list[Told]:
                 "changes": p.changes,
             }
         )
-        for p in sorted(passages, key=lambda p: p.completed)[-MAX_TOLD:]
+        for p in sorted(passages, key=lambda p: p.completed)[-MAX_TRANSITIONS:]
     ]
 
 

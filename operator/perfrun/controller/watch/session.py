@@ -119,7 +119,7 @@ def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
     """
     guarded = {plural: _guarded(handle) for plural, handle in handlers.items()}
 
-    async def ask(
+    async def pass_on(
         request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         deliver = guarded.get(request.url.name)
@@ -134,7 +134,7 @@ def intercept(handlers: Mapping[str, Deliver]) -> aiohttp.ClientMiddlewareType:
                 response.deliver = deliver  # type: ignore[attr-defined]
         return response
 
-    return ask
+    return pass_on
 
 
 def session_of(found: kopf.ConnectionInfo, handlers: Mapping[str, Deliver]) -> kopf.AiohttpSession:

@@ -227,10 +227,10 @@ class _Walk:
             tally.measure(done.measures)
         else:
             if done.error == ErrorClass.POLICY:
-                self._carrier.sessions.note_forbidden(done.said)
+                self._carrier.sessions.note_forbidden(done.message)
             if done.status and tally.lacks_example(done.status):
-                tally.note_example(done.status, done.said or done.error)
-            self._count_failure(done.error, now, done.said)
+                tally.note_example(done.status, done.message or done.error)
+            self._count_failure(done.error, now, done.message)
         self._entered = 0
         if done.error == ErrorClass.DATA:
             # Not at once: the user may start over and find nothing again, endlessly.
@@ -246,7 +246,7 @@ class _Walk:
             self.begun = 0
             if not isinstance(error, FORESEEN):
                 self._report_defect(error)
-            return Done(ErrorClass.DATA, said=spoilt_by(error))
+            return Done(ErrorClass.DATA, message=spoilt_by(error))
         try:
             try:
                 done = await self._send(request)
@@ -319,21 +319,21 @@ class _Walk:
 
     def _broken_off(self, error: BaseException) -> Done:
         """What ended a step before it was done. Its connection cannot be used again."""
-        said = self._session.doing() if self._session is not None else ""
+        message = self._session.doing() if self._session is not None else ""
         self._drop()
         if self._overdue:
             self.task.uncancel()
-            return Done(ErrorClass.TIMEOUT, said=said)
+            return Done(ErrorClass.TIMEOUT, message=message)
         match error:
             case asyncio.CancelledError():
                 raise error
             case OpenError():
-                return Done(error.reason, said=error.message)
+                return Done(error.reason, message=error.message)
             case OSError():
                 return Done(ErrorClass.RESET)
             # caused by what was to be sent, or by the response
             case UnicodeError() | RecursionError():
-                return Done(ErrorClass.DATA, said=spoilt_by(error))
+                return Done(ErrorClass.DATA, message=spoilt_by(error))
         # A defect of the kind must not leave the run waiting forever.
         self._report_defect(error)
         return Done(ErrorClass.PROTOCOL)
@@ -353,9 +353,9 @@ class _Walk:
         if session is not None:
             self._carrier.sessions.drop(session)
 
-    def _count_failure(self, error: str, now: int, said: str) -> None:
+    def _count_failure(self, error: str, now: int, message: str) -> None:
         tally = self._tally
-        tally.fail(error, said)
+        tally.fail(error, message)
         age, outcome = self._age(now), Outcome.FAILURE
         if error == ErrorClass.TIMEOUT:
             outcome = Outcome.TIMEOUT

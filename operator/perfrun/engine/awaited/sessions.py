@@ -27,7 +27,7 @@ class Done(NamedTuple):
     passed: int = 0
     failed: int = 0
     """Checks."""
-    said: str = ""
+    message: str = ""
     """Why it failed, in words: never a value of a parameter, which may be a secret."""
     measures: Mapping[str, float] = {}
     """Of a success, by name of :data:`perfrun.api.test.metric.MEASURES`: ns, or plain numbers."""

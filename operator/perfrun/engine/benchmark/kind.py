@@ -129,7 +129,7 @@ class CommandSession(Session[CommandStep]):
             raise
         if end is None:
             self._report(None, _LOST)
-            return Done(ErrorClass.KILLED, said=_LOST)
+            return Done(ErrorClass.KILLED, message=_LOST)
         return await self._judge(end)
 
     async def _ended(self) -> CommandEnd | None:
@@ -150,12 +150,12 @@ class CommandSession(Session[CommandStep]):
         except ResultsError as error:
             self.record.trouble = foreign(str(error), MAX_TROUBLE)
             if failure is None:
-                return Done(ErrorClass.RESULTS, said=str(error))
+                return Done(ErrorClass.RESULTS, message=str(error))
         else:
             self.record.benchmarks, self.record.left_out = found, left
             self.record.trouble = None
         if failure is not None:
-            return Done(ErrorClass.KILLED if end.signal else ErrorClass.EXIT, said=failure)
+            return Done(ErrorClass.KILLED if end.signal else ErrorClass.EXIT, message=failure)
         return Done()
 
     def _report(self, end: CommandEnd | None, failure: str | None) -> None:
@@ -183,6 +183,6 @@ class CommandSession(Session[CommandStep]):
             await asyncio.sleep(LOOK)
         end = self._place.end()
         if self._began and end is not None and end.stopped:
-            said = f"; its last output: {end.last_words}" if end.last_words else ""
+            message = f"; its last output: {end.last_words}" if end.last_words else ""
             self.record.memory_peak = end.peak
-            self.record.failure = foreign(f"{self.record.failure}{said}", MAX_TROUBLE)
+            self.record.failure = foreign(f"{self.record.failure}{message}", MAX_TROUBLE)

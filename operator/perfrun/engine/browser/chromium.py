@@ -171,5 +171,5 @@ def _retrieved(starting: "asyncio.Task[Browser]") -> None:
 
 
 def _not_started(error: Exception) -> OpenError:
-    said = not_started(str(error), SANDBOX_VARIABLE)
-    return OpenError(ErrorClass.BROWSER, f"the browser could not be started: {said}")
+    message = not_started(str(error), SANDBOX_VARIABLE)
+    return OpenError(ErrorClass.BROWSER, f"the browser could not be started: {message}")

@@ -81,8 +81,8 @@ class _Windows(Speaker[PageStep]):
             # This includes steps whose time is up.
             self._later(close_window(context, gate))
             if isinstance(error, PlaywrightError):
-                said = f"no window could be opened: {error.message}"
-                raise OpenError(ErrorClass.BROWSER, said) from error
+                message = f"no window could be opened: {error.message}"
+                raise OpenError(ErrorClass.BROWSER, message) from error
             raise
         return Window(context, page, gate, self._target, self._later)
 

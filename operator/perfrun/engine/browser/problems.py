@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from perfrun.api.names import port_of
 from perfrun.engine.browser.socks import Endpoint
 from perfrun.reach.errors import ErrorClass, OpenError
 
@@ -15,7 +16,6 @@ _DEAD = re.compile(
     r"(Target|Page) crashed|Navigation failed because page crashed|Connection closed"
     r"|(Target page, context or browser|Pipe) has been closed"
 )
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 # Chromium's net/base/net_error_list.h.
 _CLASSES: tuple[tuple[str, ErrorClass], ...] = (
     ("ERR_CERT_", ErrorClass.TLS),
@@ -40,7 +40,7 @@ class Failure(NamedTuple):
     """Why a step failed."""
 
     error: ErrorClass
-    said: str
+    message: str
 
 
 def is_dead(message: str) -> bool:
@@ -87,7 +87,7 @@ def endpoint_of(url: str) -> Endpoint | None:
     """The host and port that a URL connects to."""
     try:
         parts = urlsplit(url)
-        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+        port = port_of(parts)
     except ValueError:
         return None
     return Endpoint(parts.hostname, port) if parts.hostname and port else None

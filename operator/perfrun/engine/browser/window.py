@@ -36,7 +36,7 @@ _STATE = "window.__perfrun ? window.__perfrun() : null"
 
 class _PageError(Exception):
     def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.said)
+        super().__init__(failure.message)
         self.failure = failure
 
 
@@ -93,11 +93,11 @@ class Window(Session[PageStep]):
         except PlaywrightError as error:
             self._over = True
             failure = self._failure(error.message)
-            done = Done(failure.error, said=failure.said)
+            done = Done(failure.error, message=failure.message)
         except _PageError as error:
             self._over = True
             failed = 1 if step.status else 0
-            done = Done(error.failure.error, failed=failed, said=error.failure.said)
+            done = Done(error.failure.error, failed=failed, message=error.failure.message)
         received = self._gate.received - before
         return done._replace(received=received, status=self._seen.status or 0)
 
@@ -196,8 +196,8 @@ class Window(Session[PageStep]):
         error = ErrorClass.CHECK
         if status >= 400:
             error = ErrorClass.STATUS5XX if status >= 500 else ErrorClass.STATUS4XX
-        said = other_status(step.status, "below 400", status)
-        raise _PageError(Failure(error, said))
+        message = other_status(step.status, "below 400", status)
+        raise _PageError(Failure(error, message))
 
     def _check_policy(self) -> None:
         """A page is incomplete without the parts that a policy blocks: raises _PageError."""

@@ -109,17 +109,17 @@ class ExtensionSpeaker(Speaker[ExtensionStep]):
                 ErrorClass.CONNECT, (f"{self._what} was cancelled by the extension itself")
             ) from error
         except ssl.SSLError as error:
-            said = f"TLS with {self._what} failed: {lost(error)}"
+            message = f"TLS with {self._what} failed: {lost(error)}"
             refused = isinstance(error, ssl.SSLCertVerificationError)
-            raise OpenError(ErrorClass.TLS, said, refused=refused) from error
+            raise OpenError(ErrorClass.TLS, message, refused=refused) from error
         except OSError as error:
-            said = f"{self._what} could not be opened: {lost(error)}"
-            raise OpenError(ErrorClass.CONNECT, said, exhausted_by(error)) from error
+            message = f"{self._what} could not be opened: {lost(error)}"
+            raise OpenError(ErrorClass.CONNECT, message, exhausted_by(error)) from error
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
                 raise
-            said = defect_message(self._target.kind, type(self._extension), error)
-            raise OpenError(ErrorClass.PROTOCOL, said) from error
+            message = defect_message(self._target.kind, type(self._extension), error)
+            raise OpenError(ErrorClass.PROTOCOL, message) from error
         finally:
             await turn.has_come()
 
@@ -151,17 +151,17 @@ class _Session(Session[ExtensionStep]):
             reply = await self._extension.perform(self._connection, **request)
         except TimeoutError:
             return Done(
-                ErrorClass.TIMEOUT, said=(f"{self._kind} was cancelled by the extension itself")
+                ErrorClass.TIMEOUT, message=(f"{self._kind} was cancelled by the extension itself")
             )
         except OSError as error:
-            return Done(lost_by(error), said=lost(error))
+            return Done(lost_by(error), message=lost(error))
         except (*FOREIGN, asyncio.CancelledError) as error:
             if is_ours(error):
                 raise
-            return Done(ErrorClass.PROTOCOL, said=self._defect(error))
+            return Done(ErrorClass.PROTOCOL, message=self._defect(error))
         if not _is_sound(reply):
-            said = f"{self._kind} has a defect: it did not return a Reply"
-            return Done(ErrorClass.PROTOCOL, said=said)
+            message = f"{self._kind} has a defect: it did not return a Reply"
+            return Done(ErrorClass.PROTOCOL, message=message)
         self._broken = broken
         return step.judged(reply, values)
 
@@ -187,10 +187,10 @@ def _is_sound(reply: object) -> bool:
     if not isinstance(reply, Reply):
         return False
     parts: tuple[object, ...] = reply  # a NamedTuple does not check types
-    body, error, said, *counts = parts
+    body, error, message, *counts = parts
     return (
         isinstance(body, bytes)
-        and isinstance(said, str)
+        and isinstance(message, str)
         and (error is None or isinstance(error, ErrorClass))
         and all(isinstance(count, int) and count >= 0 for count in counts)
     )

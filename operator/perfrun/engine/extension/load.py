@@ -152,8 +152,8 @@ def lost(error: OSError) -> str:
     """How a connection was lost or not opened, in the words of the system; the extension's message
     may contain a secret."""
     if isinstance(error, ssl.SSLError):  # errors that OpenSSL did not create have none of these
-        said = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-        return said or type(error).__name__
+        message = getattr(error, "verify_message", None) or getattr(error, "reason", None)
+        return message or type(error).__name__
     number = error.errno or 0
     return os.strerror(number) if number > 0 else type(error).__name__
 

@@ -46,18 +46,18 @@ class ExtensionStep:
         """The result of a step; extracted values go into ``values``."""
         received, passed, failed = len(reply.body), reply.passed, reply.failed
         if reply.error is not None:
-            return Done(reply.error, received, passed, failed, reply.said)
+            return Done(reply.error, received, passed, failed, reply.message)
         if not self._is_looked_at:
             return Done(None, received, passed, failed)
         if received > self._expectation.size_limit:
-            said = too_large(self._expectation.size_limit, received)
-            return Done(ErrorClass.SIZE, received, passed, failed, said)
+            message = too_large(self._expectation.size_limit, received)
+            return Done(ErrorClass.SIZE, received, passed, failed, message)
         answer = Answer(reply.body)
         judged = self._expectation.judge(_FINE, answer, values)
         passed, failed = passed + judged.passed, failed + judged.failed
         if judged.error is None and (missing := self._extract(_NoHead(), answer, values)):
             return Done(ErrorClass.DATA, received, passed, failed, missing)
-        return Done(judged.error, received, passed, failed, judged.said)
+        return Done(judged.error, received, passed, failed, judged.message)
 
 
 def compile_steps(plan: RunPlan, values: Values, names: NamedParameters) -> list[CompiledScenario]:

@@ -63,8 +63,8 @@ def follow(
         there = urljoin(here, _text(location))
         target, host = origin_of(there), _host(there)
     except ValueError as error:
-        said = "the redirect does not lead to an http or https URL"
-        raise ResponseError(ErrorClass.PROTOCOL, said) from error
+        message = "the redirect does not lead to an http or https URL"
+        raise ResponseError(ErrorClass.PROTOCOL, message) from error
     dropped = {b"host"}
     if target != origin:
         dropped |= secret_names

@@ -136,9 +136,9 @@ class HttpCarrier(Carrier):
         """Open a connection for an iteration that waits for it."""
         return self._loop.create_task(self._connect(iteration, pool))
 
-    def soon(self, call: Callable[[str], None], said: str) -> asyncio.Handle:
+    def soon(self, call: Callable[[str], None], message: str) -> asyncio.Handle:
         """Call with a message in the next cycle of the loop."""
-        return self._loop.call_soon(call, said)
+        return self._loop.call_soon(call, message)
 
     def note_send(self, now: int) -> None:
         """An iteration sends for the first time."""

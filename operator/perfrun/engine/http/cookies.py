@@ -98,18 +98,18 @@ class Cookies:
         name, equals, content = (part.strip(_BLANK) for part in pair.partition(b"="))
         if not equals or not name:
             return
-        said = _attributes_of(attributes, path)
-        if said.domain and not _matches(host, said.domain):
+        parsed = _attributes_of(attributes, path)
+        if parsed.domain and not _matches(host, parsed.domain):
             return
-        key = _Key(said.domain or host, said.path, name)
+        key = _Key(parsed.domain or host, parsed.path, name)
         before = self._kept.get(key)
-        if said.expires <= time.time():
+        if parsed.expires <= time.time():
             self._kept.pop(key, None)
             return
         self._created += 1
         created = before.created if before is not None else self._created
-        host_only = not said.domain
-        self._kept[key] = _Cookie(content, created, said.expires, host_only, said.secure)
+        host_only = not parsed.domain
+        self._kept[key] = _Cookie(content, created, parsed.expires, host_only, parsed.secure)
         if len(self._kept) > MAX_COOKIES:
             del self._kept[min(self._kept, key=lambda each: self._kept[each].created)]
 

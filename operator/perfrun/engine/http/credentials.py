@@ -183,16 +183,16 @@ class ClientCredentials(Credential):
                 f"{where} cannot be reached: {reason}",
                 refused=_BAD_CERTIFICATE in reason,
             ) from error
-        said = _document(answer)
-        token = said.get("access_token")
+        reply = _document(answer)
+        token = reply.get("access_token")
         if answer.status_code != httpx.codes.OK or not isinstance(token, str) or not token:
             raise EngineError(
                 ErrorClass.DATA,
-                f"{where} returned no token: {_complaint(answer, said)}",
+                f"{where} returned no token: {_complaint(answer, reply)}",
                 refused=answer.status_code in _REFUSALS,
             )
         SECRETS.learn(token)
-        self._life = _life(said.get("expires_in"))
+        self._life = _life(reply.get("expires_in"))
         self._renew_at = asked + self._life * RENEW_AFTER
         self.authorization = "Bearer " + one_line(token, f"{_WHERE}.oauth2")
 
@@ -236,10 +236,10 @@ def _secret(source: SecretValue, values: Values, field: str) -> str:
     return values.secret(source.secret_key_ref.name, source.secret_key_ref.key, field)
 
 
-def _life(said: object) -> float:
+def _life(reply: object) -> float:
     """Seconds; some services send the number as a string."""
     try:
-        life = float(said) if isinstance(said, int | float | str) else 0.0
+        life = float(reply) if isinstance(reply, int | float | str) else 0.0
     except ValueError:
         return DEFAULT_LIFE
     return life if 0 < life < math.inf else DEFAULT_LIFE
@@ -247,17 +247,17 @@ def _life(said: object) -> float:
 
 def _document(answer: httpx.Response) -> dict[str, Any]:
     try:
-        said = answer.json()
+        reply = answer.json()
     except (json.JSONDecodeError, UnicodeDecodeError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return reply if isinstance(reply, dict) else {}
 
 
-def _complaint(answer: httpx.Response, said: dict[str, Any]) -> str:
+def _complaint(answer: httpx.Response, reply: dict[str, Any]) -> str:
     """The error code of a token service, and nothing else, because the response may repeat the
     secrets.
     """
-    code = said.get("error")
+    code = reply.get("error")
     if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
         return foreign(code)
     return f"HTTP status {answer.status_code}"

@@ -281,11 +281,11 @@ class Connection(asyncio.Protocol):
     def _head_is_open(self) -> bool:
         return not self._head_done and self.head.count(_END_OF_HEAD) <= self._interim
 
-    def _break(self, error: ErrorClass, said: str = "") -> None:
+    def _break(self, error: ErrorClass, message: str = "") -> None:
         exchange = self._exchange
         self.abandon()
         if exchange is not None:
-            exchange.broken(error, said)
+            exchange.broken(error, message)
 
     def _ends_with_connection(self) -> bool:
         heads = self.head.split(_END_OF_HEAD)

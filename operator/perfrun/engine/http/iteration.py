@@ -135,9 +135,9 @@ class Iteration:
         # Not at once: the user may start over and find nothing again, endlessly.
         self._opening = self._carrier.soon(self._spoilt, spoilt_by(error))
 
-    def _spoilt(self, said: str) -> None:
+    def _spoilt(self, message: str) -> None:
         self._opening = None
-        self._fail(ErrorClass.DATA, said)
+        self._fail(ErrorClass.DATA, message)
 
     # --- what happens to it -------------------------------------------------------------------
 
@@ -217,13 +217,13 @@ class Iteration:
         self._tally.note_fine(status)
         return True
 
-    def broken(self, error: ErrorClass, said: str = "") -> None:
+    def broken(self, error: ErrorClass, message: str = "") -> None:
         """The last attempt will have no response."""
-        if said == NO_ANSWER:
-            said = unanswered(self._pool.origin.scheme)
+        if message == NO_ANSWER:
+            message = unanswered(self._pool.origin.scheme)
         self._count_bytes()
         self._connection = None
-        self._fail(error, said)
+        self._fail(error, message)
 
     def unanswered(self, error: ErrorClass) -> None:
         """A connection that has answered before was lost before the first byte of a response.
@@ -278,21 +278,21 @@ class Iteration:
             if self._carrier.cookies:
                 self._keep_cookies(connection)
             there = self._redirected(connection)
-            error, said = (None, "") if there is not None else self._judged(connection)
+            error, message = (None, "") if there is not None else self._judged(connection)
         except ResponseError as unusable:
-            there, error, said = None, unusable.reason, unusable.said
+            there, error, message = None, unusable.reason, unusable.message
         except Exception as defect:  # whatever the target sent ends this request only
-            there, error, said = None, ErrorClass.DATA, spoilt_by(defect)
+            there, error, message = None, ErrorClass.DATA, spoilt_by(defect)
         if there is not None:
             self._attempt(there, now)
             return False
         if error is not None:
             if self._tally.lacks_example(connection.status):
                 if hint := connection.hint():
-                    said = f"{said}; {hint}"
+                    message = f"{message}; {hint}"
                 request = shown(self._carrier.version.plain(self._request), self.values)
-                self._tally.note_example(connection.status, f"{request}: {said or error}")
-            self._fail(error, said)
+                self._tally.note_example(connection.status, f"{request}: {message or error}")
+            self._fail(error, message)
         elif self._step.trace is not None:
             self._tally.note_slow(self._age(now), self._step.trace(self._number))
         return error is None
@@ -316,7 +316,7 @@ class Iteration:
         self._tally.checks_failed += judged.failed
         if judged.error is None and (missing := step.extract(connection, answer, self.values)):
             return ErrorClass.DATA, missing
-        return judged.error, judged.said
+        return judged.error, judged.message
 
     def _redirected(self, connection: Link) -> Pool | None:
         """The destination of a redirect, if the response is one; the next request is then prepared.
@@ -350,14 +350,14 @@ class Iteration:
             self._give_back(now)
         self._carrier.think(self, pause)
 
-    def _fail(self, error: ErrorClass, said: str = "") -> None:
+    def _fail(self, error: ErrorClass, message: str = "") -> None:
         now = monotonic_ns()
         tally, whole = self._tally, self._whole
         if self._connection is not None:
             self._give_back(now)
         if error in self._carrier.again_after and self._tries_again(now):
             return
-        tally.fail(error, said)
+        tally.fail(error, message)
         latency, outcome = self._age(now), Outcome.FAILURE
         if error is ErrorClass.TIMEOUT:
             latency, outcome = max(latency, self._carrier.timeout), Outcome.TIMEOUT

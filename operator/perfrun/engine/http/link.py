@@ -22,8 +22,8 @@ class Exchange(Protocol):
     def responded(self, link: "Link", now: int) -> None:
         """The response is complete; its last byte came at ``now`` (monotonic ns)."""
 
-    def broken(self, error: ErrorClass, said: str = "") -> None:
-        """There will be no response; the link is gone. ``said``: the reason, if there is more to
+    def broken(self, error: ErrorClass, message: str = "") -> None:
+        """There will be no response; the link is gone. ``message``: the reason, if there is more to
         say."""
 
     def unanswered(self, error: ErrorClass) -> None:

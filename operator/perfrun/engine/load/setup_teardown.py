@@ -127,8 +127,8 @@ class SetupTeardown:
 def _trouble(record: PhaseRecord) -> str | None:
     for step in record.steps:
         for error in step.errors:
-            said = f": {step.said[error]}" if error in step.said else ""
-            return f"step {step.step} failed with {error}{said}"
+            message = f": {step.messages[error]}" if error in step.messages else ""
+            return f"step {step.step} failed with {error}{message}"
         if step.censored:
             return f"step {step.step} was interrupted before the response arrived"
     return None

@@ -14,7 +14,7 @@ from perfrun.engine.compiled import CompiledScenario
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.picture import Picture
 from perfrun.measure.record import (
-    MAX_SAID,
+    MAX_ERROR_TEXT,
     MAX_SLOWEST,
     Outcome,
     PhaseRecord,
@@ -149,9 +149,9 @@ class StepTally:
         "examples",
         "latency",
         "measures",
+        "messages",
         "others",
         "quick",
-        "said",
         "scenario",
         "sent",
         "service",
@@ -170,7 +170,7 @@ class StepTally:
         self.sent = self.censored = self.attempts = 0
         self.bytes_received = self.checks_passed = self.checks_failed = 0
         self.errors: dict[str, int] = {}
-        self.said: dict[str, str] = {}
+        self.messages: dict[str, str] = {}
         """The message of the first failure of each class."""
         self.status_codes: defaultdict[int, int] = defaultdict(int)
         """Answers by status code, but for successes with the usual one."""
@@ -221,12 +221,12 @@ class StepTally:
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
 
-    def fail(self, error: str, said: str = "") -> None:
-        """Count a failed request by its class; ``said`` is the reason, in words."""
+    def fail(self, error: str, message: str = "") -> None:
+        """Count a failed request by its class; ``message`` is the reason, in words."""
         name = self.classes.name(error)
         self.errors[name] = self.errors.get(name, 0) + 1
-        if said and name not in self.said:
-            self.said[name] = foreign(said, MAX_SAID)
+        if message and name not in self.messages:
+            self.messages[name] = foreign(message, MAX_ERROR_TEXT)
 
     def note_fine(self, status: int) -> None:
         """Count a success that does not have the usual status code; the first has it."""
@@ -243,7 +243,7 @@ class StepTally:
 
     def note_example(self, status: int, text: str) -> None:
         """Keep a failed request: its method and path, and what was wrong."""
-        self.examples[status] = foreign(text, MAX_SAID)
+        self.examples[status] = foreign(text, MAX_ERROR_TEXT)
 
     @property
     def succeeded(self) -> int:
@@ -299,7 +299,7 @@ class StepTally:
             checks_passed=self.checks_passed,
             checks_failed=self.checks_failed,
             errors=dict(self.errors),
-            said=dict(self.said),
+            messages=dict(self.messages),
             status_codes=codes,
             examples={
                 str(code): text for code, text in self.examples.items() if str(code) in codes

@@ -27,8 +27,8 @@ def unpacked(body: bytes, head: Head, limit: int) -> bytes:
         try:
             body = _inflated(body, limit) if coding == b"deflate" else _gunzipped(body, limit)
         except zlib.error as error:
-            said = f"the body is not {coding.decode()}, although its Content-Encoding says so"
-            raise ResponseError(ErrorClass.PROTOCOL, said) from error
+            message = f"the body is not {coding.decode()}, although its Content-Encoding says so"
+            raise ResponseError(ErrorClass.PROTOCOL, message) from error
     return body
 
 
@@ -57,8 +57,10 @@ def _unpacked_once(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
     # One byte more than allowed: a small body can unpack to gigabytes.
     data = unpacker.decompress(body, limit + 1)
     if len(data) > limit:
-        said = "the body is larger after decompression than expect.maxBytes allows (default: 16Mi)"
-        raise ResponseError(ErrorClass.SIZE, said)
+        message = (
+            "the body is larger after decompression than expect.maxBytes allows (default: 16Mi)"
+        )
+        raise ResponseError(ErrorClass.SIZE, message)
     if not unpacker.eof:
         raise zlib.error("cut short")
     return data, unpacker.unused_data

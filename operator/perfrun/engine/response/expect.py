@@ -29,7 +29,7 @@ class CheckResult(NamedTuple):
     """None: the request succeeded."""
     passed: int
     failed: int
-    said: str = ""
+    message: str = ""
     """What was expected, and what came: of a response its status, or the beginning of one value."""
 
 
@@ -78,12 +78,12 @@ class Expectation:
         try:
             document = answer.json()
         except NotJsonError:
-            said = f"expected JSON, got a body of {len(answer.body)} bytes that is not JSON"
-            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), said)
+            message = f"expected JSON, got a body of {len(answer.body)} bytes that is not JSON"
+            return CheckResult(ErrorClass.CHECK, passed, len(self._paths), message)
         missed = [
-            said
+            message
             for path, find, expected in self._paths
-            if (said := _difference(path, find(document), expected, extracted))
+            if (message := _difference(path, find(document), expected, extracted))
         ]
         passed += len(self._paths) - len(missed)
         if not missed:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from perfrun.engine.awaited.sessions import Done, Session, UnusedError
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.sql.mysql_text import NotTextError, as_text
-from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, shown_message
 from perfrun.reach.mysql import is_last, is_lost, is_open, is_unused, sql_class
 
 
@@ -39,17 +39,19 @@ class MysqlSession(Session[SqlStep]):
                 self._connection.close()
             elif step.in_transaction:
                 await self._roll_back()
-            return Done(sql_class(error), said=telling(sql_class(error), str(error.args[-1])))
+            return Done(
+                sql_class(error), message=shown_message(sql_class(error), str(error.args[-1]))
+            )
         except (ValueError, TypeError):
             if step.in_transaction:
                 await self._roll_back()
             return Done(
-                ErrorClass.DATA, said=("the number of parameters does not match the statement")
+                ErrorClass.DATA, message=("the number of parameters does not match the statement")
             )
         try:
             return judged(step, rows, _texts(step, first), values)
         except NotTextError as error:
-            return Done(ErrorClass.DATA, said=str(error))
+            return Done(ErrorClass.DATA, message=str(error))
 
     async def _roll_back(self) -> None:
         """Roll back; otherwise the next transaction on this connection would commit the changes so

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from perfrun.engine.awaited.sessions import Done, Session, UnusedError
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, telling
+from perfrun.engine.sql.steps import CompiledStatement, Row, SqlStep, judged, shown_message
 from perfrun.reach.postgres import TextConnection, sql_class
 
 if TYPE_CHECKING:
@@ -71,22 +71,22 @@ class PostgresSession(Session[SqlStep]):
         except asyncpg.InterfaceError as error:
             raise ConnectionResetError(str(error)) from error
         except CountError as error:
-            return Done(ErrorClass.DATA, said=str(error))
+            return Done(ErrorClass.DATA, message=str(error))
         return judged(step, rows, first, values)
 
     def _refused(self, step: SqlStep, error: asyncpg.PostgresError) -> Done:
         """The server's error for a step; its statements may have to be prepared again."""
-        reason, said = sql_class(error), str(error.args[0])
+        reason, message = sql_class(error), str(error.args[0])
         parameter = _OF_A_PARAMETER.search(error.context or "")
         if parameter is not None and reason == "Sql22":
             reason = ErrorClass.DATA
-            said = f"the server cannot read parameter ${parameter[1]}: {_condition(error)}"
+            message = f"the server cannot read parameter ${parameter[1]}: {_condition(error)}"
         if reason in _OUTDATED or parameter is not None:
             for statement in step.statements:
                 self._prepared.pop(statement.text, None)
         if error.sqlstate in _NOT_KEPT and step.prepared:
-            said += "; with a pooler that does not keep prepared statements, use prepared: false"
-        return Done(reason, said=telling(reason, said))
+            message += "; with a pooler that does not keep prepared statements, use prepared: false"
+        return Done(reason, message=shown_message(reason, message))
 
     async def _run(
         self, step: SqlStep, request: list[list[Row]]

@@ -66,13 +66,13 @@ def judged(
     for name, column in step.columns.items():
         value = first.get(column) if first is not None else None
         if value is None:
-            return Done(ErrorClass.DATA, said=f"no row has a column {column}")
+            return Done(ErrorClass.DATA, message=f"no row has a column {column}")
         values[name] = value
     if step.rows is None:
         return _DONE
     if rows == step.rows:
         return Done(passed=1)
-    return Done(ErrorClass.CHECK, failed=1, said=f"expected {step.rows} rows, got {rows}")
+    return Done(ErrorClass.CHECK, failed=1, message=f"expected {step.rows} rows, got {rows}")
 
 
 _DONE = Done()
@@ -80,9 +80,9 @@ _OF_VALUES = ("Sql22", "Sql23", "Sql44")
 """Data exceptions, constraints and checks: messages of the server about them contain values."""
 
 
-def telling(error: str, said: str) -> str:
+def shown_message(error: str, message: str) -> str:
     """The server's message, if it is about statements and not about values."""
-    return "" if error in _OF_VALUES else said
+    return "" if error in _OF_VALUES else message
 
 
 def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
+from perfrun.api.names import port_of
 from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
 from perfrun.api.sentence import cut, printable
@@ -33,7 +34,6 @@ Stage = TypeVar("Stage", OpenStage, ClosedStage)
 _FIELD = "spec.overrides"
 _LOAD = f"{_FIELD}.load"
 _URL: TypeAdapter[str] = TypeAdapter(Url)
-_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 _HOST_IN = re.compile(r"(?:https?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?")
 _MAX_VALUE = 60
@@ -88,7 +88,7 @@ def overridden(spec: PerfTestSpec, overrides: Overrides) -> Overridden:
     return Overridden(spec.model_copy(update=update))
 
 
-def told(overrides: Overrides) -> str:
+def overrides_text(overrides: Overrides) -> str:
     """All overrides in one line that may be shown anywhere: ``url: http://shop-2:80, load.scale:
     0.1``.
     """
@@ -149,7 +149,7 @@ def at_origin(target: Target, origin: str) -> Target:
 
 def _address(parts: SplitResult) -> str:
     """Host and port, as in ``localhost:80``. Raises ValueError where the port is none."""
-    return parts.netloc if parts.port is not None else f"{parts.netloc}:{_PORTS[parts.scheme]}"
+    return parts.netloc if parts.port is not None else f"{parts.netloc}:{port_of(parts)}"
 
 
 def sent_elsewhere(before: PerfTestSpec, after: PerfTestSpec, namespace: str) -> Iterator[Problem]:
@@ -241,7 +241,7 @@ def _origin(target: Target) -> tuple[str, str, int] | None:
     parts = urlsplit(f"//{extension.address}" if extension is not None else target.url or "")
     if parts.hostname is None:
         return None
-    return parts.scheme, _plain_host(parts.hostname), parts.port or _PORTS.get(parts.scheme, 0)
+    return parts.scheme, _plain_host(parts.hostname), port_of(parts)
 
 
 def _plain_host(host: str) -> str:

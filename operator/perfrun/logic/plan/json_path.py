@@ -61,8 +61,8 @@ def _query(path: str) -> Find:
     try:
         query = rfc9535().compile(path)
     except Exception as error:  # for some paths the library raises other exceptions than its own
-        said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"is not a JSONPath (RFC 9535): {said}") from error
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"is not a JSONPath (RFC 9535): {message}") from error
     # The library would parse a string as another JSON document; nothing is below a string.
     return lambda document: [] if isinstance(document, str) else query.findall(document)
 

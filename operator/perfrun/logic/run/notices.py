@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from perfrun.api.run.perfrun import PerfRun, SloStatus, Verdict
 from perfrun.api.sentence import cut
-from perfrun.api.test.baseline import MetricChange, Told
+from perfrun.api.test.baseline import MetricChange, TrendTransition
 from perfrun.api.test.perftest import Notification, Occasion
 
 WITHIN = timedelta(hours=6)
@@ -59,23 +59,25 @@ class Notice(NamedTuple):
 def owed(
     wanted: Sequence[Notification],
     runs: Sequence[NotifiableRun],
-    told: Sequence[Told],
+    transitions: Sequence[TrendTransition],
     now: datetime,
 ) -> list[Notice]:
     """Notices that have not been sent yet for runs that have just ended.
 
-    ``told``: transitions of the trend. A transition belongs to the run that caused it, and is sent
+    ``transitions``: of the trend. A transition belongs to the run that caused it, and is sent
     with it.
     """
     notices = []
     for run in runs:
         if now - run.completed > WITHIN:
             continue
-        occasions: list[tuple[Occasion, Told | None]] = []
+        occasions: list[tuple[Occasion, TrendTransition | None]] = []
         if run.verdict in _BAD:
             occasions.append((_BAD[run.verdict], None))
         occasions += [
-            (one.state, one) for one in told if one.run == run.name and one.state != "Improved"
+            (one.state, one)
+            for one in transitions
+            if one.run == run.name and one.state != "Improved"
         ]
         for one in wanted:
             for occasion, change in occasions:

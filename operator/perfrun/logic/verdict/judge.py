@@ -27,15 +27,15 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
     search = outcome.plan.load.capacity is not None
     run_verdict = judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
     run_verdict = _unless_refused(run_verdict, outcome)
-    said = [run_verdict.message]
+    sentences = [run_verdict.message]
     if outcome.report.forbidden is not None:
-        said.append(outcome.report.forbidden)
+        sentences.append(outcome.report.forbidden)
     if outcome.lost:
-        said.append(f"lost: {first_of(outcome.lost)}")
+        sentences.append(f"lost: {first_of(outcome.lost)}")
     limits = limits_of(asked)
     told = replace(
         run_verdict,
-        message=cut("; ".join(said)),
+        message=cut("; ".join(sentences)),
         observed=observing.statuses(outcome.plan, outcome.report, limits),
         benchmark=status_of_benchmark(outcome.report, limits),
     )

@@ -144,7 +144,7 @@ def _nearly(
 class Ending(NamedTuple):
     """Why a load ended before its plan."""
 
-    told: str
+    text: str
     least: Verdict
     """The mildest verdict that the run can have."""
 
@@ -161,8 +161,8 @@ def ending_of(outcome: RunOutcome) -> Ending | None:
     if asked and outcome.plan.load.until_stopped:
         return Ending(f"stopped as planned ({outcome.stopped})", Verdict.PASS)
     # If a worker is ended while others continue, that is a matter of coverage.
-    told = "no worker was left" if stopped == TERMINATED else stopped
-    return Ending(f"stopped ({told})", Verdict.INCONCLUSIVE)
+    reason = "no worker was left" if stopped == TERMINATED else stopped
+    return Ending(f"stopped ({reason})", Verdict.INCONCLUSIVE)
 
 
 def limits_of(asked: Sequence[Objective]) -> dict[str, list[float]]:
@@ -183,7 +183,7 @@ def overall(
     elif requests.succeeded:
         verdict, message = Verdict.PASS, "finished; the test has no objectives"
         if ending is not None:
-            return ending.least, ending.told
+            return ending.least, ending.text
     else:
         what = (
             f"none of {requests.sent} requests succeeded"
@@ -193,7 +193,7 @@ def overall(
         verdict, message = Verdict.INCONCLUSIVE, f"{what}, and the test has no objectives"
     if ending is None:
         return verdict, message
-    return worst([verdict, ending.least]), f"{ending.told}: {message}"
+    return worst([verdict, ending.least]), f"{ending.text}: {message}"
 
 
 def _message(slos: Sequence[SloStatus], verdict: Verdict) -> str:

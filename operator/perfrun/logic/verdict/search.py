@@ -82,7 +82,7 @@ def _nothing_held(asked: Sequence[Objective], outcome: RunOutcome) -> RunVerdict
     ending = ending_of(outcome)
     return RunVerdict(
         verdict=Verdict.INCONCLUSIVE,
-        message=cut(message if ending is None else f"{ending.told}: {message}"),
+        message=cut(message if ending is None else f"{ending.text}: {message}"),
         workers=outcome.workers,
         slos=[status_of(objective, result, NO_FAULTS) for objective in asked],
     )

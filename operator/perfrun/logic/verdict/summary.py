@@ -74,7 +74,9 @@ def steps(plan: RunPlan, report: WorkerReport, limits: Limits) -> list[StepStatu
                     warmup=warmup.get((record.scenario, record.step), 0), window=record.attempts
                 ),
                 measures=_measures(one, limits),
-                said={name: it for name, it in record.said.items() if name in figures["errors"]},
+                messages={
+                    name: it for name, it in record.messages.items() if name in figures["errors"]
+                },
                 examples=_examples(record),
                 **figures,
             )

@@ -233,7 +233,7 @@ def _chart(
         ],
         lines=lines,
         limits=limits,
-        notes=[*notes, *_told(curves)],
+        notes=[*notes, *_curve_notes(curves)],
         height=300,
     )
 
@@ -255,7 +255,7 @@ def _lines(one: Curve) -> Iterator[ChartLine]:
         yield ChartLine("", [[last]], style, label, "▲", [last])
 
 
-def _told(curves: Sequence[Curve]) -> Iterator[str]:
+def _curve_notes(curves: Sequence[Curve]) -> Iterator[str]:
     if any(one.slowest() for one in curves):
         yield (
             f"Single marks: the slowest requests, at most {NEEDED_BEYOND}, each by itself. They "

@@ -276,7 +276,7 @@ def happened(run: PerfRun) -> Happened | None:
     return Happened("The load started, but what it measured is not known.", facts)
 
 
-def asked(result: RunResult | None) -> list[str]:
+def objective_texts(result: RunResult | None) -> list[str]:
     """The objectives of a run that was not judged: ``latency.p95 of list: at most 500ms``."""
     told = []
     for slo in result.slos if result is not None else []:

@@ -67,7 +67,7 @@ def run_page(reported: Reported) -> str:
         environment=facts.environment(reported),
         generator=facts.generator(run),
         happened=facts.happened(run),
-        asked=facts.asked(result) if not status.slos else [],
+        asked=facts.objective_texts(result) if not status.slos else [],
         notes=_notes(status),
         phases=bars,
         phase_legend=phase_legend(),

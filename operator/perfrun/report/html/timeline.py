@@ -41,7 +41,7 @@ class Timeline:
         for name in _COUNTS:
             setattr(series, name, getattr(series, name) or [0] * length)
         while len(series.started) > MAX_POINTS or (
-            len(series.started) >= 2 * MIN_POINTS and not _told(series)
+            len(series.started) >= 2 * MIN_POINTS and not _has_p95(series)
         ):
             series.halve()
         return series
@@ -152,7 +152,7 @@ class Timeline:
         ]
 
 
-def _told(series: Series) -> bool:
+def _has_p95(series: Series) -> bool:
     """Whether most points with samples have enough for a p95."""
     counts = [count for sketch in series.latency if (count := sketch.count)]
     return 2 * sum(supports(count, QUANTILES["p95"]) for count in counts) >= len(counts)

@@ -400,7 +400,7 @@ async def test_the_slowest_visit_is_pictured_and_the_first_that_fails_in_its_pla
     assert picture is not None
     assert (picture.error, b64decode(picture.jpeg)) == ("Timeout", JPEG + b"late")
     (step,) = late.window.steps
-    assert (step.errors, step.said) == ({"Timeout": 3}, {"Timeout": "waiting"})
+    assert (step.errors, step.messages) == ({"Timeout": 3}, {"Timeout": "waiting"})
     assert step.timings["latency/timeout"].greatest < 145 * MS
 
 

@@ -69,20 +69,20 @@ async def test_a_server_that_says_that_it_expects_tls_is_believed(run: Run, body
         "expected status 2xx or 3xx, got 400; this port expects TLS: write https:// in place of "
         "http://"
     )
-    assert report.window.steps[0].said == {"Status4xx": said}
+    assert report.window.steps[0].messages == {"Status4xx": said}
     assert report.window.steps[0].examples == {"400": f"GET /x: {said}"}
 
 
 async def test_any_other_400_says_nothing_of_tls(run: Run) -> None:
     async with running(x=answer(400, b"no such item")) as server:
         report = await run(plan(server.url, burst(1), step("/x")))
-    assert report.window.steps[0].said == {"Status4xx": "expected status 2xx or 3xx, got 400"}
+    assert report.window.steps[0].messages == {"Status4xx": "expected status 2xx or 3xx, got 400"}
 
 
 async def test_an_alert_of_tls_is_told_as_one(run: Run) -> None:
     async with running(x=raw(b"\x15\x03\x01\x00\x02\x02\x0a", close=True)) as server:
         report = await run(plan(server.url, burst(1), step("/x")))
-    assert report.window.steps[0].said == {
+    assert report.window.steps[0].messages == {
         "Protocol": "the server answered with a TLS alert, this port expects TLS: write https:// "
         "in place of http://"
     }
@@ -92,7 +92,7 @@ async def test_plain_http_to_a_real_tls_port_is_told(run: Run, tmp_path: Path) -
     tls = server_context(tmp_path, certificate("localhost"))
     async with running(tls) as server:
         report = await run(plan(f"http://127.0.0.1:{server.port}", burst(1), step("/x")))
-    assert report.window.steps[0].said == {
+    assert report.window.steps[0].messages == {
         "Reset": "the server closed the connection without an answer; if this port expects TLS, "
         "write https:// in place of http://"
     }

@@ -193,7 +193,7 @@ async def test_a_redirect_that_cannot_be_followed_is_a_failure(run: Run, locatio
         report = await run(plan(server.url, burst(1), step("/x"), redirects=1))
     (got,) = report.window.steps
     assert (got.attempts, got.errors) == (1, {"Protocol": 1})
-    assert "redirect does not lead to an http or https URL" in got.said["Protocol"]
+    assert "redirect does not lead to an http or https URL" in got.messages["Protocol"]
 
 
 @pytest.mark.parametrize("ask", [{"redirects": 0}, {"expect": {"status": [302]}}, {}])

@@ -117,7 +117,7 @@ async def test_neither_is_in_what_a_failed_check_has_received(
             use=answer(200, json.dumps({name: text}).encode()),
         ) as server:
             report = await run(plan(server.url, burst(1), make, use))
-        said = report.window.steps[1].said["Check"]
+        said = report.window.steps[1].messages["Check"]
         assert "***" in said, said
         assert secret[:8] not in said
         assert extracted[:8] not in said
@@ -177,14 +177,14 @@ async def test_a_failed_check_says_what_was_expected_and_what_came(
 ) -> None:
     async with running(x=answer(200, ORDER)) as server:
         report = await run(plan(server.url, burst(1), step("/x", expect=expect)))
-    assert list(report.window.steps[0].said.values()) == [said]
+    assert list(report.window.steps[0].messages.values()) == [said]
 
 
 async def test_a_body_that_is_not_json_is_said(run: Run) -> None:
     async with running(x=answer(200, b"<html>")) as server:
         report = await run(plan(server.url, burst(1), step("/x", expect={"json": {"$.a": 1}})))
     said = "expected JSON, got a body of 6 bytes that is not JSON"
-    assert report.window.steps[0].said == {"Check": said}
+    assert report.window.steps[0].messages == {"Check": said}
     assert report.window.steps[0].examples == {"200": f"GET /x: {said}"}
 
 
@@ -201,4 +201,4 @@ async def test_what_could_not_be_extracted_is_named(
 ) -> None:
     async with running(x=answer(200, b"{}")) as server:
         report = await run(plan(server.url, burst(1), {**step("/x"), "extract": {"n": extract}}))
-    assert report.window.steps[0].said == {"Data": said}
+    assert report.window.steps[0].messages == {"Data": said}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perfrun.api.run.perfrun import PerfRun, SloStatus, Verdict
-from perfrun.api.test.baseline import MetricChange, Told
+from perfrun.api.test.baseline import MetricChange, TrendTransition
 from perfrun.api.test.perftest import Notification
 from perfrun.logic.run.notices import (
     FIRST_PAUSE_S,
@@ -41,8 +41,8 @@ def wants(receiver: str = "chat", **more: Any) -> Notification:
     return Notification.parse({"receiver": receiver, **more})
 
 
-def told(state: str, run: str = "api-1") -> Told:
-    return Told.model_validate(
+def told(state: str, run: str = "api-1") -> TrendTransition:
+    return TrendTransition.model_validate(
         {"state": state, "run": run, "time": "2026-11-25T11:59:00Z", "sentence": "it is slower"}
     )
 

@@ -61,11 +61,11 @@ class LogFile:
             if whole:
                 number += 1
                 if number % _OFTEN == 0:
-                    self._tell(number)
+                    self._report_progress(number)
                 yield line
             whole = line.endswith(b"\n")
 
-    def _tell(self, lines: int) -> None:
+    def _report_progress(self, lines: int) -> None:
         now = time.monotonic()
         if now < self._next:
             return

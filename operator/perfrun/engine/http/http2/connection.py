@@ -354,7 +354,7 @@ class Http2Connection(asyncio.Protocol):
         else:
             self._partial = (number_, first, block, size)
 
-    def _die(self, said: str) -> None:
+    def _die(self, message: str) -> None:
         self.is_closing = True
         self._write(goaway(Code.PROTOCOL_ERROR))
         if not self.ready.done():
@@ -362,4 +362,4 @@ class Http2Connection(asyncio.Protocol):
             self.ready.exception()  # perhaps nobody waits any more
         streams, self._open = self._open, {}
         for stream in streams.values():
-            stream.fail(ErrorClass.PROTOCOL, said=said)
+            stream.fail(ErrorClass.PROTOCOL, message=message)

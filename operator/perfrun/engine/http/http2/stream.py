@@ -130,15 +130,15 @@ class Stream:
         if self.status:
             # Trailers: they end the response and have no status.
             malformed = status or not end
-            said = head.wrong or "headers in the middle of a body"
+            message = head.wrong or "headers in the middle of a body"
         elif status >= 200:
             self._head, self.status = head, status
-            malformed, said = False, ""
+            malformed, message = False, ""
         else:
             malformed = status < 100 or status == 101 or end
-            said = head.wrong or "no final status"
+            message = head.wrong or "no final status"
         if malformed:
-            self._malformed(said)
+            self._malformed(message)
         elif end:
             self._finish(now)
 
@@ -151,7 +151,7 @@ class Stream:
         self._told += len(payload)
         if self._mode is ReadMode.BODY:
             if self._told > self._size_limit:
-                self.fail(ErrorClass.SIZE, said=too_large(self._size_limit))
+                self.fail(ErrorClass.SIZE, message=too_large(self._size_limit))
                 return
             self.body.append(payload)
         if end:
@@ -187,13 +187,13 @@ class Stream:
         if exchange is not None:
             exchange.refused()
 
-    def _malformed(self, said: str) -> None:
-        self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR, f"malformed HTTP/2: {said}")
+    def _malformed(self, message: str) -> None:
+        self.fail(ErrorClass.PROTOCOL, Code.PROTOCOL_ERROR, f"malformed HTTP/2: {message}")
 
-    def fail(self, error: ErrorClass, code: Code = Code.CANCEL, said: str = "") -> None:
+    def fail(self, error: ErrorClass, code: Code = Code.CANCEL, message: str = "") -> None:
         """End the request with an error, and the stream with ``code``."""
         exchange, self._exchange = self._exchange, None
         self._connection.cancel(self._id, code)
         self._connection.drop(self)
         if exchange is not None:
-            exchange.broken(error, said)
+            exchange.broken(error, message)
