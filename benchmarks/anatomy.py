@@ -24,7 +24,7 @@ from perfrun.engine.load.execution import Execution
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import Samples
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from perfrun.worker.main import spare_collector
 
 SECONDS = 4
@@ -58,7 +58,7 @@ def _spec(url: str, duration: str) -> dict[str, object]:
 
 async def _whole(url: str) -> tuple[float, float]:
     """us of user and of system time for each request against a real server."""
-    engine = Engine(plan(_spec(url, f"{SECONDS}s")), 0, NoValues())
+    engine = Engine(plan(_spec(url, f"{SECONDS}s")), 0, Values())
     spare_collector()
     before = os.times()
     report = await engine.run(monotonic_ns() + 10_000_000)
@@ -70,7 +70,7 @@ async def _whole(url: str) -> tuple[float, float]:
 async def _chain(messages: list[bytes]) -> float:
     """us of Python for each request, the best of many rounds."""
     made = plan(_spec("http://127.0.0.1:1/", "1h"))
-    kind = HttpKind(made, NoValues())
+    kind = HttpKind(made, Values())
     execution = Execution(made, 0, monotonic_ns(), kind.compile(made), [0], kind)
     carrier = execution._carrier
     assert isinstance(carrier, HttpCarrier)

@@ -17,13 +17,13 @@ from perfrun.api.test.target import Target
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Interval, WorkerReport
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from perfrun.worker.main import raise_descriptor_limit, spare_collector
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 
 
-class Given(NoValues):
+class Given(Values):
     """Secrets as the spec gives them, by name."""
 
     def __init__(self, secrets: dict[str, str]) -> None:

@@ -15,12 +15,12 @@ import uvloop
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from perfrun.worker.main import raise_descriptor_limit, spare_collector
 
 
 async def _run(plan: RunPlan, stop: float | None) -> tuple[int, WorkerReport]:
-    engine = Engine(plan, 0, NoValues())
+    engine = Engine(plan, 0, Values())
     spare_collector()
     start = monotonic_ns() + 100_000_000
     if stop is not None:

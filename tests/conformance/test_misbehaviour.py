@@ -16,7 +16,7 @@ from perfrun.engine.errors import ErrorClass
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 RST = struct.pack("ii", 1, 0)
@@ -100,7 +100,7 @@ def run(scripts: list[Script], requests: int, timeout: str = "400ms") -> WorkerR
                 }
             )
             async with asyncio.timeout(30 + requests):
-                return await Engine(plan, 0, NoValues()).run(monotonic_ns() + 10_000_000)
+                return await Engine(plan, 0, Values()).run(monotonic_ns() + 10_000_000)
 
     return uvloop.run(go())
 

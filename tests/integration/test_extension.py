@@ -20,7 +20,7 @@ from perfrun.engine.run import Engine
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.measure.plan import NetworkRule
 from perfrun.measure.result import RunResult
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.integration.documented import REPO
 
 EXAMPLE = REPO / "examples/protocols/websocket"
@@ -266,7 +266,7 @@ def test_a_policy_refuses_the_address_and_nothing_is_connected_to(
     plan = make_plan(parsed, **names, namespace="shop", network=[rule])
 
     async def check() -> None:
-        await Engine(plan, 0, NoValues()).check()
+        await Engine(plan, 0, Values()).check()
 
     with pytest.raises(EngineError, match=r"PerfPolicy lab \(deny.cidrs: 127.0.0.0/8\)") as found:
         asyncio.run(check())

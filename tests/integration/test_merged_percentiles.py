@@ -19,7 +19,7 @@ from perfrun.logic.verdict.outcome import RunOutcome
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.record import Outcome, Timing, total
 from perfrun.measure.report import WorkerReport, merge
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.server import answer, running
 
 # Three significant digits (a bucket is at most 0.1% wide), and no finer than a microsecond.
@@ -76,7 +76,7 @@ async def test_merged_percentiles_are_those_of_the_merged_raw_samples(
         plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
         start = monotonic_ns() + 200_000_000
         reports = await asyncio.gather(
-            *(Engine(plan, index, NoValues()).run(start) for index in range(2))
+            *(Engine(plan, index, Values()).run(start) for index in range(2))
         )
 
     samples = []

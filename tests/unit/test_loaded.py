@@ -26,8 +26,8 @@ perfrun.start_lean()
 import perfrun.worker.__main__
 from perfrun.engine.kinds import kind_of
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.values import NoValues
-kind = kind_of(RunPlan.model_validate_json(sys.argv[1]), NoValues(), 0)
+from perfrun.reach.values import Values
+kind = kind_of(RunPlan.model_validate_json(sys.argv[1]), Values(), 0)
 sys.stderr.write(" ".join(sys.modules))
 """
 

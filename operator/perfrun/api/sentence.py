@@ -3,6 +3,7 @@
 Every command of ``perfrun`` imports this, so no pydantic here.
 """
 
+import codecs
 import re
 
 MAX_SENTENCE = 2048
@@ -16,6 +17,9 @@ _UNSEEN = re.compile(
 # GitHub (both forms), Azure Pipelines and TeamCity treat such a line of a log as a command.
 _COMMAND = re.compile(r"##(?=\[|vso\[|teamcity\[)")
 _COMMAND_AT_START = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_IN_ASCII = str.maketrans(
+    {"≥": ">=", "≤": "<=", "µ": "u", "…": "~", "✔": "+", "✘": "x", "▲": "!", "–": "-"}
+)
 
 
 def printable(text: str, most: int = MAX_SENTENCE) -> str:
@@ -38,3 +42,15 @@ def without_commands(text: str) -> str:
 def cut(text: str, most: int = MAX_SENTENCE) -> str:
     """A sentence within the limit of its field: a status that is too long is refused as a whole."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """Our own signs in characters that every terminal has; ``?`` for those of others."""
+    assert isinstance(error, UnicodeEncodeError)
+    text = error.object[error.start : error.end].translate(_IN_ASCII)
+    return "".join(char if char.isascii() else "?" for char in text), error.end
+
+
+IN_ASCII = "perfrun.ascii"
+"""For ``errors`` of a stream: what its encoding does not have is written in ASCII."""
+codecs.register_error(IN_ASCII, _in_ascii)

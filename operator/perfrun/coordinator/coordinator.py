@@ -24,7 +24,7 @@ from perfrun.coordinator.errors import (
 from perfrun.coordinator.gate import TokenGate
 from perfrun.coordinator.intake import Reports
 from perfrun.coordinator.live import Live
-from perfrun.coordinator.ports import Clock, DurableStore, Identity, SystemClock
+from perfrun.coordinator.ports import Clock, DurableStore, Identity
 from perfrun.coordinator.search import HoldSearch
 from perfrun.coordinator.session import RunSession, RunTrouble
 from perfrun.logic.plan.run_plan import HOLD_LEAD
@@ -81,7 +81,7 @@ class Coordinator:
         """
         self._store = store
         self._identity = identity
-        self._clock = clock or SystemClock()
+        self._clock = clock or Clock()
         self._lead = lead
         self._poll = poll
         self._runs: dict[str, _Run] = {}

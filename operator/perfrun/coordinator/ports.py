@@ -1,4 +1,4 @@
-"""What the host of a coordinator provides: a durable store, identities, and clocks."""
+"""What the host of a coordinator provides: a durable store, and identities; and the clocks."""
 
 import time
 from collections.abc import Sequence
@@ -40,23 +40,13 @@ class Identity(Protocol):
         """
 
 
-class Clock(Protocol):
-    """Two clocks: one to measure with, one to record times of day."""
+class Clock:
+    """Two clocks of this machine: one to measure with, one to record times of day."""
 
     def monotonic(self) -> int:
         """ns since some fixed moment; never goes back."""
-
-    def wall(self) -> datetime:
-        """The time of day, aware, in UTC."""
-
-
-class SystemClock:
-    """The clocks of this machine."""
-
-    def monotonic(self) -> int:
-        """ns of the monotonic clock."""
         return time.monotonic_ns()
 
     def wall(self) -> datetime:
-        """The time of day in UTC."""
+        """The time of day, aware, in UTC."""
         return datetime.now(UTC)

@@ -10,7 +10,7 @@ from perfrun.api.test.scenario import default_scenarios
 from perfrun.api.test.target import HttpTarget, Target
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nok\n"
 
@@ -25,7 +25,7 @@ async def ceiling() -> float:
     server = await loop.create_server(_Sink, "127.0.0.1", 0, backlog=64)
     try:
         port = server.sockets[0].getsockname()[1]
-        engine = Engine(_plan(port), 0, NoValues())
+        engine = Engine(_plan(port), 0, Values())
         report = await engine.run(monotonic_ns() + 10 * NS_PER_MS)
     finally:
         server.close()

@@ -48,10 +48,6 @@ class ProcessSource(ObservedSource):
         self._used, self._looked = used, now
         return reading
 
-    @override
-    async def close(self) -> None:
-        """There is nothing to release."""
-
 
 def pid_of(pid: int) -> int:
     """The same pid. Raises LookupError if there is no such process."""

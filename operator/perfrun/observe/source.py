@@ -23,6 +23,7 @@ class ObservedSource(Protocol):
 
     async def close(self) -> None:
         """Release everything."""
+        return  # most hold nothing
 
 
 class Unseen(ObservedSource):
@@ -35,6 +36,3 @@ class Unseen(ObservedSource):
     async def look(self) -> ObservedValues:
         """Always empty."""
         raise UnseenError(self._why)
-
-    async def close(self) -> None:
-        """There is nothing to release."""

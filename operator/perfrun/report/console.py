@@ -55,21 +55,12 @@ MARKS: dict[Verdict, str] = {
     Verdict.FAIL: "✘",
     Verdict.ERROR: "✘",
 }
-_ASCII_MARKS: dict[Verdict, str] = {
-    Verdict.PASS: "+",
-    Verdict.NOT_APPLICABLE: "-",
-    Verdict.INCONCLUSIVE: "?",
-    Verdict.WARN: "!",
-    Verdict.FAIL: "x",
-    Verdict.ERROR: "x",
-}
 _WIDTH = 80
 
 
 def print_run(run: PerfRun, console: Console) -> None:
     """Print a finished run. Texts that come from users are never read as markup."""
-    ascii_only = not console.encoding.lower().startswith("utf")
-    print_plain(render_run(run, ascii_only=ascii_only, width=console.width), console)
+    print_plain(render_run(run, width=console.width), console)
 
 
 def print_plain(rendered: RenderableType, console: Console) -> None:
@@ -84,23 +75,22 @@ def print_plain(rendered: RenderableType, console: Console) -> None:
         console.print(Text(line.rstrip()), soft_wrap=True)
 
 
-def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -> RenderableType:
+def render_run(run: PerfRun, *, width: int = _WIDTH) -> RenderableType:
     """The whole of it, for any rich console that is ``width`` columns wide."""
-    marks = _ASCII_MARKS if ascii_only else MARKS
     status = run.status
-    parts: list[RenderableType] = [_headline(run, marks)]
+    parts: list[RenderableType] = [_headline(run)]
     if status.benchmark is not None:
         parts.append(_labelled("Command", command_lines(status)))
         parts += [_figures(table, width) for table in figure_tables(status.benchmark)]
     elif status.summary is not None:
-        parts.append(steps_table(status.summary, status.steps, width, ".." if ascii_only else "…"))
+        parts.append(steps_table(status.summary, status.steps, width))
         if rows := page_rows(status.steps):
             parts.append(_pages(rows, width))
         parts.append(_counts(status.summary, status.steps, status.generator))
     if status.capacity is not None and status.capacity.holds:
         parts.append(_search(status.capacity))
     if status.slos:
-        parts.append(_objectives(status.slos, marks))
+        parts.append(_objectives(status.slos))
     if status.observed:
         parts.append(_labelled("Observed", observed_lines(status.observed)))
     if status.generator is not None:
@@ -110,14 +100,14 @@ def render_run(run: PerfRun, *, ascii_only: bool = False, width: int = _WIDTH) -
     return Group(*_spaced(parts))
 
 
-def _headline(run: PerfRun, marks: dict[Verdict, str]) -> RenderableType:
+def _headline(run: PerfRun) -> RenderableType:
     status = run.status
     verdict = status.verdict
     first = Text(style="bold")
     if verdict is None:
         first.append(str(status.phase or "not started yet"))
     else:
-        first.append(f"{marks[verdict]} {verdict.value.upper()}", style=STYLES[verdict])
+        first.append(f"{MARKS[verdict]} {verdict.value.upper()}", style=STYLES[verdict])
     first.append(f"  {run.test}")
     lines: list[RenderableType] = [first]
     if status.message:
@@ -201,12 +191,12 @@ def _why_dropped(generator: GeneratorStatus | None) -> str:
     return "the target was slower than the load, and load.open.maxInFlight was reached"
 
 
-def _objectives(slos: Sequence[SloStatus], marks: dict[Verdict, str]) -> RenderableType:
+def _objectives(slos: Sequence[SloStatus]) -> RenderableType:
     table = simple_table()
     table.add_column("Objective", no_wrap=True)
     table.add_column(score(slos), overflow="fold", ratio=1)
     for slo in slos:
-        mark = Text(f"{marks[slo.verdict]} {slo.verdict.value}", style=STYLES[slo.verdict])
+        mark = Text(f"{MARKS[slo.verdict]} {slo.verdict.value}", style=STYLES[slo.verdict])
         table.add_row(mark, Text(printable(slo.message)))
     return table
 

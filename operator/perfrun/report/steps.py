@@ -30,23 +30,18 @@ Row = dict[str, str]
 """By column, in order; the first is the name."""
 
 
-def steps_table(
-    summary: Summary, steps: Sequence[StepStatus], width: int, ellipsis: str
-) -> RenderableType:
-    """Rate, errors and latencies of each step, at most ``width`` columns wide.
-
-    ``ellipsis`` ends the names that are too long for it.
-    """
+def steps_table(summary: Summary, steps: Sequence[StepStatus], width: int) -> RenderableType:
+    """Rate, errors and latencies of each step, at most ``width`` columns wide."""
     rows = step_rows(summary, steps)
     shown, left_out = _fitting(rows, width)
-    room = max(width - _needed(rows, shown[1:]) - _GAP, len(ellipsis))
+    room = max(width - _needed(rows, shown[1:]) - _GAP, 1)
     table = simple_table()
     for index, column in enumerate(shown):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     for index, row in enumerate(rows):
         name, *figures = (row[column] for column in shown)
         if len(name) > room:
-            name = name[: room - len(ellipsis)] + ellipsis
+            name = name[: room - 1] + "…"
         bold = len(steps) != 1 and index == 0
         table.add_row(*map(Text, (name, *figures)), style="bold" if bold else None)
     notes = step_notes(summary, steps, left_out)

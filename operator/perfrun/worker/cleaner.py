@@ -7,10 +7,10 @@ from perfrun.engine.run import tear_down
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Ready, WorkerReport
 from perfrun.reach.foreign import foreign
+from perfrun.reach.values import Values
 from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import Config
 from perfrun.worker.lines import log
-from perfrun.worker.secrets import MountedValues
 
 VALUES_SECONDS = 20.0
 """How long it waits for the values that the setup extracted; then it does what it can without
@@ -49,7 +49,7 @@ class Cleaner:
 
     async def _clean_up(self, values: dict[str, str]) -> WorkerReport:
         try:
-            return await tear_down(self._plan, MountedValues(self._config.secrets), values)
+            return await tear_down(self._plan, Values(self._config.secrets), values)
         except EngineError as error:
             report = WorkerReport.of_nothing()
             report.untidy = foreign(error.message)

@@ -23,12 +23,12 @@ from perfrun.measure.report import TERMINATED, Interval, Ready, Start, Trouble, 
 from perfrun.observe.sources import sources_of
 from perfrun.observe.watcher import Watcher
 from perfrun.reach.foreign import foreign
+from perfrun.reach.values import Values
 from perfrun.worker.client import Client, CoordinatorAwayError, WorkerRefusedError
 from perfrun.worker.config import Config, ConfigError
 from perfrun.worker.fallback import Fallback
 from perfrun.worker.lines import log
 from perfrun.worker.reaching import Reaching
-from perfrun.worker.secrets import MountedValues
 
 PAUSE_IN_TROUBLE = 1.0
 """Seconds between two messages to the coordinator; the target is tried less and less often."""
@@ -94,7 +94,7 @@ class Worker:
         return 1
 
     async def _work(self) -> int:
-        values = MountedValues(self._config.secrets, self._config.command_folder)
+        values = Values(self._config.secrets, self._config.command_folder)
         try:
             engine = Engine(self._plan, self._config.index, values)
         except EngineError as error:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Protocol
 
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.measure.report import Trouble
@@ -15,11 +14,8 @@ MAX_REFUSALS = 3
 """Consecutive failures, for example of a login: more could lock an account."""
 
 
-class Log(Protocol):
-    """Writes a line of the worker's log."""
-
-    def __call__(self, event: str, **fields: object) -> None:
-        """``fields`` never contain a value from a Secret."""
+Log = Callable[..., None]
+"""Writes a line of the worker's log: an event, and fields without values from Secrets."""
 
 
 class Reaching:

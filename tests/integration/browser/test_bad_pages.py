@@ -13,7 +13,7 @@ import uvloop
 
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .site import Site
 from .visits import BROWSER, page, plan_of, run, run_alone, visits
@@ -135,10 +135,10 @@ async def test_a_browser_that_is_not_there_is_told_before_the_load(
     plan = plan_of(shop.url, visits(1), page("/plain"))
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EngineError, match="apt-get install chromium") as caught:
-        Engine(plan, 0, NoValues())
+        Engine(plan, 0, Values())
     assert caught.value.reason == ErrorClass.DATA
     monkeypatch.setenv("PERFRUN_CHROMIUM", "/nowhere/chromium")
-    engine = Engine(plan, 0, NoValues())
+    engine = Engine(plan, 0, Values())
     with pytest.raises(EngineError, match="the browser could not be started") as caught:
         await engine.check()
     assert caught.value.reason == ErrorClass.BROWSER
@@ -149,7 +149,7 @@ def test_a_start_that_nobody_waits_for_leaves_no_driver(shop: Site) -> None:
     plan = plan_of(shop.url, visits(1), page("/plain"))
 
     async def broken_off() -> None:
-        engine = Engine(plan, 0, NoValues())
+        engine = Engine(plan, 0, Values())
         checking = asyncio.create_task(engine.check())
         await asyncio.sleep(0.05)
         checking.cancel()

@@ -17,7 +17,7 @@ from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 PATIENCE_S = 120
 QUIET = "400ms"
@@ -112,7 +112,7 @@ def run_alone(plan: RunPlan, meanwhile: Callable[[], Any] | None = None) -> Work
 
 
 async def _report(plan: RunPlan) -> WorkerReport:
-    engine = Engine(plan, 0, NoValues())
+    engine = Engine(plan, 0, Values())
     try:
         async with asyncio.timeout(PATIENCE_S):
             # The browser is started at the barrier; a target that is not there is no matter.

@@ -22,7 +22,7 @@ from perfrun.api.test.values import value_refs
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.campaign import Campaign
 from tests.integration.controller.mutation import Json, bases, mutant
 from tests.integration.controller.real_worker import work
@@ -182,7 +182,7 @@ def _compile(stored: Json) -> None:
     spec = PerfTest.parse(stored).spec
     plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
     try:
-        Engine(plan, 0, NoValues())
+        Engine(plan, 0, Values())
     except EngineError as error:
         assert str(error)
 

@@ -9,12 +9,12 @@ import uvloop
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 SECONDS_PATIENCE = 30
 
 
-class Secret(NoValues):
+class Secret(Values):
     """The one value that these plans refer to."""
 
     def __init__(self, dsn: str) -> None:

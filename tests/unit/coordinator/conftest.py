@@ -17,6 +17,7 @@ from perfrun.api.test.target import Target
 from perfrun.coordinator.app import make_app
 from perfrun.coordinator.coordinator import Coordinator
 from perfrun.coordinator.errors import Refused
+from perfrun.coordinator.ports import Clock
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import GeneratorRecord, PhaseRecord, Series
@@ -27,7 +28,7 @@ NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 S = 1_000_000_000
 
 
-class HandClock:
+class HandClock(Clock):
     """Both clocks stand still until they are moved."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ import uvloop
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
-from perfrun.reach.values import NoValues, Values
+from perfrun.reach.values import Values
 
 Run = Callable[..., Awaitable[WorkerReport]]
 
@@ -26,7 +26,7 @@ def run() -> Run:
     """Runs a plan at once, bounded in time, and gives the report (its laws were checked)."""
 
     async def run(plan: RunPlan, values: Values | None = None, index: int = 0) -> WorkerReport:
-        engine = Engine(plan, index, values or NoValues())
+        engine = Engine(plan, index, values or Values())
         async with asyncio.timeout(20):
             return await engine.run(monotonic_ns() + 100_000_000)
 

@@ -18,7 +18,7 @@ from perfrun.engine.browser.timing import (
 from perfrun.engine.kinds import kind_of
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 RAW = {
     "now": 2000.0,
@@ -182,7 +182,7 @@ def test_without_playwright_it_is_said_what_brings_it(monkeypatch: pytest.Monkey
     )
     plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
     with pytest.raises(DataError) as caught:
-        kind_of(plan, NoValues(), 0)
+        kind_of(plan, Values(), 0)
     assert "needs playwright, which is not installed here" in caught.value.message
     assert (
         "pip install '.[browser]' in a clone of perfrun; in a cluster, set" in caught.value.message

@@ -12,7 +12,7 @@ from perfrun.engine.errors import DataError
 from perfrun.engine.response.extract import Answer, finder
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .conftest import Run
 from .server import answer, burst, plan, running, step
@@ -20,7 +20,7 @@ from .server import answer, burst, plan, running, step
 USERS = "id,name\n1,Ada\n2,Alan\n3,Grace\n"
 
 
-class Files(NoValues):
+class Files(Values):
     """ConfigMaps by key."""
 
     def __init__(self, **texts: str) -> None:
@@ -245,7 +245,7 @@ async def test_generated_rows_are_the_same_around_the_load(run: Run) -> None:
         asked = plan(server.url, burst(1), step("/$(items.id)"))
         around = [step("/$(items.id)", name) for name in ("first", "last")]
         made = generating(asked, setup=around[:1], teardown=around[1:])
-        engine = Engine(made, 0, NoValues())
+        engine = Engine(made, 0, Values())
         engine.use(await engine.setup())
         await engine.run(monotonic_ns())
     assert len(server.log) == 3

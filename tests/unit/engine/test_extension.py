@@ -22,7 +22,7 @@ from perfrun.logic.plan.network import ANYWHERE
 from perfrun.measure.plan import NetworkRule, RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.reach.resolver import Resolver
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .conftest import Run
 from .lines import SECRET, Lines, install
@@ -87,7 +87,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-class Secret(NoValues):
+class Secret(Values):
     """The one secret that these plans refer to."""
 
     def secret(self, name: str, key: str, field: str) -> str:

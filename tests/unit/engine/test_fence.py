@@ -9,7 +9,7 @@ import pytest
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import NetworkRule, RunPlan
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .conftest import Run
 from .server import answer, burst, plan, running, step
@@ -21,7 +21,7 @@ def fenced(made: RunPlan, **rule: Any) -> RunPlan:
 
 async def refusal(made: RunPlan) -> EngineError:
     with pytest.raises(EngineError) as refused:
-        await Engine(made, 0, NoValues()).check()
+        await Engine(made, 0, Values()).check()
     return refused.value
 
 

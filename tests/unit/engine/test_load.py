@@ -14,7 +14,7 @@ from perfrun.engine.run import Engine
 from perfrun.logic.plan.run_plan import planned
 from perfrun.logic.plan.shape import scenario_order
 from perfrun.measure.report import Interval, WorkerReport, merge
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .conftest import Run
 from .server import answer, burst, hang, plan, running, slow, step
@@ -137,7 +137,7 @@ async def test_what_is_open_after_the_grace_is_censored_at_its_age(run: Run) -> 
 @pytest.mark.flaky(reruns=3)
 async def test_a_stop_starts_nothing_more_and_says_why(load: dict[str, object]) -> None:
     async with running(x=slow(0.02), hang=hang) as server:
-        engine = Engine(plan(server.url, load, step("/x"), step("/hang", "h")), 0, NoValues())
+        engine = Engine(plan(server.url, load, step("/x"), step("/hang", "h")), 0, Values())
         task = asyncio.create_task(engine.run(monotonic_ns()))
         while len(server.log) < 10:
             await asyncio.sleep(0.01)
@@ -154,7 +154,7 @@ async def test_a_stop_starts_nothing_more_and_says_why(load: dict[str, object]) 
 
 async def test_a_stop_before_the_start_sends_nothing() -> None:
     async with running() as server:
-        engine = Engine(plan(server.url, burst(10)), 0, NoValues())
+        engine = Engine(plan(server.url, burst(10)), 0, Values())
         engine.stop("never mind")
         report = await engine.run(monotonic_ns())
     assert (report.stopped, attempts(report), server.log) == ("never mind", 0, [])
@@ -212,7 +212,7 @@ async def test_the_order_of_scenarios_is_made_before_the_start(
 
     monkeypatch.setattr("perfrun.engine.run.scenario_order", making)
     async with running() as server:
-        engine = Engine(plan(server.url, burst(2)), 0, NoValues())
+        engine = Engine(plan(server.url, burst(2)), 0, Values())
         assert made == [[1]]
         report = await engine.run(monotonic_ns())
     assert made == [[1]]
@@ -222,7 +222,7 @@ async def test_the_order_of_scenarios_is_made_before_the_start(
 @pytest.mark.flaky(reruns=3)
 async def test_a_late_worker_drops_what_it_missed(run: Run) -> None:
     async with running() as server:
-        engine = Engine(plan(server.url, opened("100/s", "1s")), 0, NoValues())
+        engine = Engine(plan(server.url, opened("100/s", "1s")), 0, Values())
         report = await engine.run(monotonic_ns() - 500 * MS)
     scenario = report.window.scenarios[0]
     assert scenario.planned == 100
@@ -235,7 +235,7 @@ async def test_a_late_worker_drops_what_it_missed(run: Run) -> None:
 async def test_a_late_worker_counts_its_users_from_when_it_came() -> None:
     async with running() as server:
         load = {"closed": {"users": 4, "duration": "1s", "thinkTime": "100ms"}}
-        engine = Engine(plan(server.url, load), 0, NoValues())
+        engine = Engine(plan(server.url, load), 0, Values())
         report = await engine.run(monotonic_ns() - 600 * MS)
     assert 4 * 300 * MS <= report.generator.user_time <= 4 * 400 * MS
 
@@ -255,7 +255,7 @@ async def test_scenarios_run_by_their_weights(run: Run) -> None:
 async def test_intervals_add_up_to_the_report() -> None:
     seen: list[Interval] = []
     async with running() as server:
-        engine = Engine(plan(server.url, opened("200/s", "2200ms")), 0, NoValues())
+        engine = Engine(plan(server.url, opened("200/s", "2200ms")), 0, Values())
         report = await engine.run(monotonic_ns() + 100 * MS, seen.append)
     assert [interval.sequence for interval in seen] == [1, 2]
     assert all(interval.planned == interval.started + interval.dropped for interval in seen)
@@ -289,7 +289,7 @@ async def test_nothing_is_lost_in_any_small_load(
     steps = [step(path, f"s{number}") for number, path in enumerate(paths)]
     there = answer(302, b"", Location="/ok")
     async with running(bad=answer(500), late=slow(0.02), redirect=there) as server:
-        engine = Engine(plan(server.url, load, *steps, connections=mode), 0, NoValues())
+        engine = Engine(plan(server.url, load, *steps, connections=mode), 0, Values())
         report = await asyncio.wait_for(engine.run(monotonic_ns() + 5 * MS), 20)
     report.check()
     assert len(server.log) == attempts(report)

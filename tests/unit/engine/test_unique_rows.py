@@ -15,7 +15,7 @@ import pytest
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Order, WorkerReport, merge
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 from .server import burst, plan, running, step
 
@@ -36,7 +36,7 @@ def unique(url: str, load: Mapping[str, object], rows: int = ROWS) -> RunPlan:
 
 async def run_all(a_plan: RunPlan) -> list[WorkerReport]:
     """All workers at once; each report on its own."""
-    engines = [Engine(a_plan, index, NoValues()) for index in range(WORKERS)]
+    engines = [Engine(a_plan, index, Values()) for index in range(WORKERS)]
     start = monotonic_ns() + 100 * MS
     async with asyncio.timeout(20):
         return list(await asyncio.gather(*(engine.run(start) for engine in engines)))
@@ -86,7 +86,7 @@ async def test_rows_are_not_given_again_in_the_next_hold_of_a_search() -> None:
         a_plan = unique(server.url, load, rows=150)
         start = monotonic_ns() + 20 * MS
         held: asyncio.Queue[WorkerReport] = asyncio.Queue()
-        engines = [Engine(a_plan, index, NoValues()) for index in range(WORKERS)]
+        engines = [Engine(a_plan, index, Values()) for index in range(WORKERS)]
         runs = [
             asyncio.create_task(engine.run(start, on_hold=held.put_nowait)) for engine in engines
         ]

@@ -1,14 +1,12 @@
-"""The parts of a worker that need no process: its environment, its secrets, its plan."""
+"""The parts of a worker that need no process: its environment, its plan."""
 
 import resource
 from pathlib import Path
 
 import pytest
 
-from perfrun.engine.errors import DataError
 from perfrun.worker.config import Config, ConfigError, from_environment
 from perfrun.worker.main import MACOS_OPEN_MAX, load_plan, raise_descriptor_limit
-from perfrun.worker.secrets import MountedValues
 
 ENV = {"PERFRUN_PLAN": "/p.json", "PERFRUN_COORDINATOR": "https://c:8443/"}
 
@@ -49,39 +47,6 @@ def test_a_plan_that_is_none_is_refused(tmp_path: Path, text: str | None) -> Non
         path.write_text(text)
     with pytest.raises(ConfigError, match=r"plan\.json"):
         load_plan(config(PERFRUN_PLAN=str(path)))
-
-
-def test_secrets_are_read_without_the_line_break_at_their_end(tmp_path: Path) -> None:
-    for folder, text in (("secrets", "s3cret\n"), ("configmaps", "a\nb\r\n")):
-        (tmp_path / folder / "shop").mkdir(parents=True)
-        (tmp_path / folder / "shop" / "token").write_bytes(text.encode())
-    values = MountedValues(tmp_path)
-    assert values.secret("shop", "token", "f") == "s3cret"
-    assert values.config_map("shop", "token", "f") == "a\nb"
-
-
-def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
-    for values in (MountedValues(tmp_path), MountedValues(None)):
-        with pytest.raises(DataError) as raised:
-            values.secret("shop", "token", "spec.target.http.auth.bearer.tokenFrom")
-        assert raised.value.message == (
-            "there is no Secret shop with a key token (spec.target.http.auth.bearer.tokenFrom)"
-        )
-
-
-@pytest.mark.parametrize(("name", "key"), [("..", "token"), ("shop", "..")])
-def test_no_name_leads_out_of_the_mount(tmp_path: Path, name: str, key: str) -> None:
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "token").write_text("other")
-    with pytest.raises(DataError):
-        MountedValues(tmp_path).secret(name, key, "f")
-
-
-def test_a_value_that_is_not_text_is_named_and_not_shown(tmp_path: Path) -> None:
-    (tmp_path / "secrets" / "shop").mkdir(parents=True)
-    (tmp_path / "secrets" / "shop" / "token").write_bytes(b"\xff\xfe")
-    with pytest.raises(DataError, match="not UTF-8 text"):
-        MountedValues(tmp_path).secret("shop", "token", "f")
 
 
 @pytest.mark.parametrize("hard", [resource.RLIM_INFINITY, 65536])

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Self, TextIO, cast
 from rich.console import Console
 from rich.text import Text
 
-from perfrun.api.sentence import printable, without_commands
+from perfrun.api.sentence import IN_ASCII, printable, without_commands
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -35,7 +35,7 @@ class Output(io.TextIOBase):
         self._stream = stream
         if isinstance(stream, io.TextIOWrapper):
             # Text from a target or a user must not fail on a terminal that cannot display it.
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=IN_ASCII)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

@@ -47,7 +47,6 @@ def table_lines(
     named below.
     """
     width = console.width
-    ellipsis = "…" if console.encoding.lower().startswith("utf") else ".."
     shown, left_out = _fitting(columns, rows, width)
     widths = [_width(columns, rows, index) for index in shown]
     last = shown[-1]
@@ -55,10 +54,10 @@ def table_lines(
     if columns[last].cut:
         widths[-1] = min(widths[-1], room)
     these = [columns[index] for index in shown]
-    lines = [_line([column.name for column in these], widths, these, ellipsis, style="bold")]
+    lines = [_line([column.name for column in these], widths, these, style="bold")]
     for row in rows:
         cells = [row[index] or _NOTHING for index in shown]
-        lines.append(_line(cells, widths, these, ellipsis))
+        lines.append(_line(cells, widths, these))
     if left_out:
         names = ", ".join(columns[index].name for index in left_out)
         lines.append(Text(f"no space for {names}", style="dim"))
@@ -69,15 +68,13 @@ def _line(
     cells: Sequence[str],
     widths: Sequence[int],
     columns: Sequence[Column],
-    ellipsis: str,
     style: str = "",
 ) -> Text:
     line = Text(style=style)
     for index, (cell, width, column) in enumerate(zip(cells, widths, columns, strict=True)):
         text = Text(cell, style="" if style else _style(cell))
         if column.cut and text.cell_len > width:
-            text.truncate(max(width - len(ellipsis), 0), overflow="crop")
-            text.append(ellipsis)
+            text.truncate(width, overflow="ellipsis")
         padding = " " * (width - text.cell_len)
         line.append(" " * _GAP if index else "")
         line.append_text(text)

@@ -52,32 +52,18 @@ def compile_pages(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
     compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
     base = plan.target.the_browser.url.rstrip("/")
-    return [
-        CompiledScenario(
-            scenario.name,
-            [
-                _compiled(
-                    step,
-                    base,
-                    f"spec.scenarios[{scenario.name}].steps[{step.name}].browser",
-                    compiler,
-                    is_last=step is scenario.steps[-1],
-                )
-                for step in scenario.steps
-            ],
-        )
-        for scenario in plan.scenarios
-    ]
+    last = {id(scenario.steps[-1]) for scenario in plan.scenarios}
 
+    def build(step: Step, where: str) -> PageStep:
+        request = step.the_browser
+        goto = None
+        if request.goto is not None:
+            # The part before the path is not a template.
+            goto = Template([base]) + compiler.text(request.goto, f"{where}.browser.goto")
+        fill = [
+            (one.selector, compiler.text(one.value, f"{where}.browser.fill[{index}].value"))
+            for index, one in enumerate(request.fill or [])
+        ]
+        return PageStep(step, goto, fill, is_last=id(step) in last)
 
-def _compiled(step: Step, base: str, where: str, compiler: Compiler, *, is_last: bool) -> PageStep:
-    request = step.the_browser
-    goto = None
-    if request.goto is not None:
-        # The part before the path is not a template.
-        goto = Template([base]) + compiler.text(request.goto, f"{where}.goto")
-    fill = [
-        (one.selector, compiler.text(one.value, f"{where}.fill[{index}].value"))
-        for index, one in enumerate(request.fill or [])
-    ]
-    return PageStep(step, goto, fill, is_last=is_last)
+    return compiler.scenarios(plan, build)

@@ -13,9 +13,12 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, parse
+from perfrun.api.test.scenario import Step
+from perfrun.engine.compiled import AnyStep, CompiledScenario
 from perfrun.engine.data.generate import ALPHABET, STATELESS, mix
 from perfrun.engine.data.rows import Rows
 from perfrun.engine.errors import DataError
+from perfrun.measure.plan import RunPlan
 
 Extracted = Mapping[str, str]
 Render = Callable[[int, Extracted], str]
@@ -80,29 +83,34 @@ class Compiler:
         self._letters = ""
         self._bytes = b""
 
+    def scenarios(
+        self, plan: RunPlan, build: Callable[[Step, str], AnyStep]
+    ) -> list[CompiledScenario]:
+        """Every step of a plan, as ``build`` compiles it; the second argument is its field.
+
+        A step may use what the steps before it in its scenario extract. Raises DataError.
+        """
+        scenarios = []
+        for scenario in plan.scenarios:
+            self.extracted = frozenset()
+            steps = []
+            for step in scenario.steps:
+                steps.append(build(step, f"spec.scenarios[{scenario.name}].steps[{step.name}]"))
+                self.extracted |= step.extract.keys()
+            scenarios.append(CompiledScenario(scenario.name, steps))
+        return scenarios
+
     def text(self, text: str, where: str) -> Template:
         """Compile a template. Raises DataError that names ``where`` if something cannot be
         resolved."""
-        try:
-            parts = parse(text)
-        except ValueError as error:
-            raise DataError(f"{where}: {error}") from error
-        return Template([self._part(part, where) for part in parts])
+        return Template([self._part(part, where) for part in _parts(text, where)])
 
     def line(self, text: str, where: str) -> Template:
         """Compile a template of one line: control characters in data become spaces."""
-        try:
-            parts = parse(text)
-        except ValueError as error:
-            raise DataError(f"{where}: {error}") from error
-        return Template([_one_line(part, self._part(part, where)) for part in parts])
+        return Template([_one_line(part, self._part(part, where)) for part in _parts(text, where)])
 
     def _json_text(self, text: str, where: str) -> Template:
-        try:
-            parts = parse(text)
-        except ValueError as error:
-            raise DataError(f"{where}: {error}") from error
-        inner = [_json_part(part, self._part(part, where)) for part in parts]
+        inner = [_json_part(part, self._part(part, where)) for part in _parts(text, where)]
         return Template(['"', *inner, '"'])
 
     def json(self, value: Any, where: str) -> Template:
@@ -183,6 +191,13 @@ class Compiler:
         if not self._bytes:
             self._bytes = random.Random(self.seed).randbytes(2 * MAX_GENERATED)
         return self._bytes
+
+
+def _parts(text: str, where: str) -> tuple[Part, ...]:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def sendable(text: str) -> str:

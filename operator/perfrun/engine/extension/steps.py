@@ -66,19 +66,13 @@ def compile_steps(plan: RunPlan, values: Values, names: NamedParameters) -> list
     ``names`` are the parameters that a step can have.
     """
     compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
-    scenarios = []
-    for scenario in plan.scenarios:
-        compiler.extracted = frozenset()
-        steps = []
-        for step in scenario.steps:
-            where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
-            request = step.the_extension
-            names.check(request, f"{where}.extension", plan.target.the_extension.kind)
-            texts = {
-                name: compiler.text(text, f"{where}.extension.{name}")
-                for name, text in request.items()
-            }
-            steps.append(ExtensionStep(step, where, texts))
-            compiler.extracted |= step.extract.keys()
-        scenarios.append(CompiledScenario(scenario.name, steps))
-    return scenarios
+
+    def build(step: Step, where: str) -> ExtensionStep:
+        request = step.the_extension
+        names.check(request, f"{where}.extension", plan.target.the_extension.kind)
+        texts = {
+            name: compiler.text(text, f"{where}.extension.{name}") for name, text in request.items()
+        }
+        return ExtensionStep(step, where, texts)
+
+    return compiler.scenarios(plan, build)

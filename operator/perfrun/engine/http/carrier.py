@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -11,38 +11,17 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.api.test.target import HttpTarget, Retries
 from perfrun.engine.errors import ErrorClass, OpenError
 from perfrun.engine.http.connection_policy import ConnectionPolicy
-from perfrun.engine.http.pool import Opened, Origin, Pool, Trust
+from perfrun.engine.http.pool import Origin, Pool, Trust
 from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import CompiledStep, origin_of
 from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
-from perfrun.engine.load.timer import Deadline, Timed
+from perfrun.engine.load.timer import Deadline
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.measure.report import MAX_FORBIDDEN
 from perfrun.reach.foreign import foreign
 
-
-class Walk(Timed, Protocol):
-    """An iteration in flight, as far as it is notified of events."""
-
-    values: dict[str, str]
-    """Values that its steps have extracted so far."""
-
-    def start(
-        self, course: Course[CompiledStep], number: int, due: int, user: VirtualUser, now: int
-    ) -> None:
-        """Start; only if it is new or spare."""
-
-    def send_step(self, now: int) -> None:
-        """Begin the next step: the pause before it is over."""
-
-    def connected(self, opened: Opened) -> None:
-        """A connection was opened for this iteration."""
-
-    def not_connected(self, error: ErrorClass) -> None:
-        """No connection could be opened for this iteration."""
-
-    def censor(self) -> None:
-        """The run is over; how this iteration would have ended is unknown."""
+if TYPE_CHECKING:
+    from perfrun.engine.http.iteration import Iteration
 
 
 class HttpCarrier(Carrier):
@@ -53,7 +32,7 @@ class HttpCarrier(Carrier):
         target: HttpTarget,
         trust: Trust,
         policy: ConnectionPolicy,
-        iteration: "Callable[[HttpCarrier], Walk]",
+        iteration: "Callable[[HttpCarrier], Iteration]",
         ended: Ended,
         course: Courses,
         *,
@@ -70,11 +49,11 @@ class HttpCarrier(Carrier):
         self.take, self.give = policy.take, policy.give
         self._iteration = iteration
         self.ended, self.course = ended, course
-        self.all: list[Walk] = []
+        self.all: list[Iteration] = []
         """All iterations, in flight or spare."""
-        self.spare: list[Walk] = []
+        self.spare: list[Iteration] = []
         """Finished iterations, to be reused: cheaper than a new one per request."""
-        self.thinking: dict[Walk, asyncio.TimerHandle] = {}
+        self.thinking: dict[Iteration, asyncio.TimerHandle] = {}
         """Iterations between two steps."""
         self.on_quiet: Callable[[], None] | None = None
         self.notes_sends = notes_sends
@@ -109,7 +88,7 @@ class HttpCarrier(Carrier):
     def in_flight(self) -> int:
         return len(self.all) - len(self.spare)
 
-    def retire(self, iteration: Walk) -> None:
+    def retire(self, iteration: "Iteration") -> None:
         """An iteration is over; it may be reused."""
         iteration.begun = 0
         self.spare.append(iteration)
@@ -132,7 +111,7 @@ class HttpCarrier(Carrier):
             pool = self._pools[origin] = self.version.pool(origin, self._foreign, self._fence)
         return pool
 
-    def connect(self, iteration: Walk, pool: Pool) -> asyncio.Task[None]:
+    def connect(self, iteration: "Iteration", pool: Pool) -> asyncio.Task[None]:
         """Open a connection for an iteration that waits for it."""
         return self._loop.create_task(self._connect(iteration, pool))
 
@@ -150,7 +129,7 @@ class HttpCarrier(Carrier):
     def has_connected(self, users: int) -> bool:
         return self._connects >= users or (self._connects > 0 and not self._connecting)
 
-    async def _connect(self, iteration: Walk, pool: Pool) -> None:
+    async def _connect(self, iteration: "Iteration", pool: Pool) -> None:
         self._connecting += 1
         try:
             opened = await pool.open()
@@ -166,12 +145,12 @@ class HttpCarrier(Carrier):
             self._connecting -= 1
             self._connects += 1
 
-    def think(self, iteration: Walk, pause: int) -> None:
+    def think(self, iteration: "Iteration", pause: int) -> None:
         """Continue an iteration after ``pause`` ns."""
         iteration.begun = 0
         self.thinking[iteration] = self._loop.call_later(pause / NS_PER_S, self._resume, iteration)
 
-    def _resume(self, iteration: Walk) -> None:
+    def _resume(self, iteration: "Iteration") -> None:
         del self.thinking[iteration]
         iteration.send_step(monotonic_ns())
 

@@ -13,7 +13,7 @@ import re
 import ssl
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote_plus
 
 import httpx
@@ -50,7 +50,7 @@ LOOK_SECONDS = 10.0
 """Time between two reads of a token that the kubelet keeps fresh."""
 
 
-class Credential(Protocol):
+class Credential:
     """The Authorization header of every request."""
 
     authorization: str
@@ -62,11 +62,11 @@ class Credential(Protocol):
         return Template([lambda _number, _values: self.authorization])
 
     async def obtain(self) -> None:
-        """Obtain it, unless it is fresh. Raises EngineError, after which the call may be
-        repeated."""
+        """Obtain it, unless it is fresh or never changes. Raises EngineError, after which the call
+        may be repeated."""
 
     async def keep(self) -> None:
-        """Keep it fresh until cancelled."""
+        """Keep it fresh until cancelled, if it ever changes."""
 
 
 class Fixed(Credential):
@@ -79,14 +79,6 @@ class Fixed(Credential):
     @override
     def header(self) -> Template:
         return Template([self.authorization])
-
-    @override
-    async def obtain(self) -> None:
-        """The value is constant."""
-
-    @override
-    async def keep(self) -> None:
-        """The value never changes."""
 
 
 class MountedToken(Credential):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.names import port_of
-from perfrun.api.test.scenario import HttpRequest, Scenario, Step
+from perfrun.api.test.scenario import HttpRequest, Step
 from perfrun.api.test.target import Header, HttpTarget
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.data.feeds import read_feeds
@@ -178,26 +178,19 @@ def compile_scenarios(
     compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
     common = _common_fields(plan.user_agent, target, values, compiler, authorization)
-    scenarios = []
-    for scenario in plan.scenarios:
-        compiler.extracted = frozenset()
-        steps = []
-        for step in scenario.steps:
-            steps.append(_compile_step(step, scenario, target, common, compiler, values))
-            compiler.extracted |= step.extract.keys()
-        scenarios.append(CompiledScenario(scenario.name, steps))
-    return scenarios
+    return compiler.scenarios(
+        plan, lambda step, where: _compile_step(step, where, target, common, compiler, values)
+    )
 
 
 def _compile_step(
     step: Step,
-    scenario: Scenario,
+    where: str,
     target: HttpTarget,
     common: list[HeaderField],
     compiler: Compiler,
     values: Values,
 ) -> CompiledStep:
-    where = f"spec.scenarios[{scenario.name}].steps[{step.name}]"
     own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
     body = _body(step.the_http, f"{where}.http", compiler)
     if step.the_http.json_ is not None:

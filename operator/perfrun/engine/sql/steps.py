@@ -89,18 +89,13 @@ def compile_sql(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Compile every step of a plan. Raises DataError if something cannot be resolved."""
     feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
-    scenarios = []
-    for scenario in plan.scenarios:
-        compiler.extracted = frozenset()
-        steps = []
-        for step in scenario.steps:
-            where = f"spec.scenarios[{scenario.name}].steps[{step.name}].sql"
-            for feed in feeds.values():
-                feed.batch = step.the_sql.batch
-            steps.append(SqlStep(step, _statements(step, where, compiler)))
-            compiler.extracted |= step.extract.keys()
-        scenarios.append(CompiledScenario(scenario.name, steps))
-    return scenarios
+
+    def build(step: Step, where: str) -> SqlStep:
+        for feed in feeds.values():
+            feed.batch = step.the_sql.batch
+        return SqlStep(step, _statements(step, f"{where}.sql", compiler))
+
+    return compiler.scenarios(plan, build)
 
 
 def _statements(step: Step, where: str, compiler: Compiler) -> list[CompiledStatement]:

@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from itertools import islice
+from typing import Any, NamedTuple
 
 import yaml
 from typing_extensions import override
@@ -250,17 +251,16 @@ def _name(node: yaml.Node) -> str:
 
 
 def _syntax_error(text: str, error: yaml.MarkedYAMLError) -> YamlError:
-    mark: _Mark = error.problem_mark or error.context_mark or _START
-    lines = text.splitlines()
-    line = lines[mark.line] if mark.line < len(lines) else ""
+    place = _place(error.problem_mark or error.context_mark)
+    line = next(islice(text.splitlines(), place.line - 1, None), "")
     indent = line[: len(line) - len(line.lstrip())]
     if (tab := indent.find("\t")) >= 0:
         what = "a tab: YAML is indented with spaces only, replace the tab"
-        return YamlError(what, Place(mark.line + 1, tab + 1))
+        return YamlError(what, place._replace(column=tab + 1))
     what = str(error.problem or error)
     if error.context and error.context_mark is not None:
         what += f", {error.context} that begins on line {error.context_mark.line + 1}"
-    return YamlError(what, _place(mark))
+    return YamlError(what, place)
 
 
 def _member_place(root: yaml.Node, path: Path) -> Place:
@@ -284,23 +284,9 @@ def _member_place(root: yaml.Node, path: Path) -> Place:
     return place
 
 
-class _Mark(Protocol):
-    """A position, from 0; libyaml's mark and the pure one have no common class."""
-
-    line: int
-    column: int
-
-
-class _Start:
-    line = column = 0
-
-
-_START = _Start()
-
-
-def _place(mark: _Mark | None) -> Place:
-    mark = mark or _START
-    return Place(mark.line + 1, mark.column + 1)
+def _place(mark: Any) -> Place:
+    """Of libyaml's mark, or the pure one; they have no common class. None: the beginning."""
+    return Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
 
 
 class _Check:

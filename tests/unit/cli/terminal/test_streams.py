@@ -28,3 +28,19 @@ def test_a_log_has_room_for_all_columns_unless_columns_says_otherwise(
     if columns is not None:
         monkeypatch.setenv("COLUMNS", columns)
     assert console(Output(stream, "standard output")).width == width
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("utf-8", "≥5s ≤1µs a… ✔ ü 測"),
+        ("ascii", ">=5s <=1us a~ + ? ?"),
+        ("cp1252", ">=5s <=1µs a… + ü ?"),
+    ],
+)
+def test_signs_that_an_encoding_lacks_are_written_in_ascii(encoding: str, written: str):
+    raw = io.BytesIO()
+    out = console(Output(io.TextIOWrapper(raw, encoding=encoding), "standard output"))
+    out.print("≥5s ≤1µs a… ✔ ü 測")
+    out.file.flush()
+    assert raw.getvalue().decode(encoding) == written + "\n"

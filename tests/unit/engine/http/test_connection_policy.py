@@ -22,7 +22,7 @@ from perfrun.engine.http.request import origin_of
 from perfrun.engine.http.tls.settings import trust
 from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.network import ANYWHERE
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Opened:
 async def opened() -> AsyncIterator[Opened]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         target = HttpTarget(url=f"http://127.0.0.1:{listening.getsockname()[1]}")
-        security = trust(target, NoValues(), ANYWHERE).home
+        security = trust(target, Values(), ANYWHERE).home
         pool = Pool(origin_of(target.url), security, target.connect_timeout, ANYWHERE)
         connection = (await pool.open()).connection
         far, _ = listening.accept()

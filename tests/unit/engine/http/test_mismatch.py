@@ -9,7 +9,7 @@ import pytest
 
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.conftest import Run
 from tests.unit.engine.http.tls.test_settings import certificate, server_context
 from tests.unit.engine.server import answer, burst, plan, raw, running, step
@@ -35,7 +35,7 @@ async def closing(answer: bytes = b"") -> AsyncIterator[int]:
 
 async def refusal(url: str, **http: object) -> EngineError:
     """What is said of a target before the load."""
-    engine = Engine(plan(url, burst(1), **http), 0, NoValues())
+    engine = Engine(plan(url, burst(1), **http), 0, Values())
     with pytest.raises(EngineError) as caught:
         await engine.check()
     return caught.value

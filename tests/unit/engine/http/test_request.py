@@ -9,12 +9,12 @@ import pytest
 
 from perfrun.engine.errors import DataError
 from perfrun.engine.run import Engine
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.conftest import Run
 from tests.unit.engine.server import Seen, answer, burst, ok, plan, raw, running, step
 
 
-class Files(NoValues):
+class Files(Values):
     """Values by name and key; a file below a folder for each."""
 
     def __init__(self, root: Path | None = None, **values: str) -> None:
@@ -98,17 +98,17 @@ async def test_auth_is_sent_with_every_request(run: Run, auth: object, sent: str
     [
         (
             {"auth": {"bearer": {"tokenFrom": SECRET}}},
-            NoValues(),
+            Values(),
             "there is no Secret shop with a key token (spec.target.http.auth.bearer.tokenFrom)",
         ),
         ({"auth": {"bearer": {"tokenFrom": SECRET}}}, Files(token="a\r\nX: y"), "line break"),
-        ({"headers": [{"name": "X", "value": "$(nowhere)"}]}, NoValues(), "$(nowhere) is not a"),
-        ({"headers": [{"name": "Content-Length", "value": "1"}]}, NoValues(), "remove it"),
+        ({"headers": [{"name": "X", "value": "$(nowhere)"}]}, Values(), "$(nowhere) is not a"),
+        ({"headers": [{"name": "Content-Length", "value": "1"}]}, Values(), "remove it"),
         ({"tls": {"caFrom": SECRET}}, Files(token="no"), "not a CA certificate"),
     ],
 )
 def test_what_cannot_be_resolved_is_said_before_the_start(
-    http: dict[str, object], values: NoValues, message: str
+    http: dict[str, object], values: Values, message: str
 ) -> None:
     with pytest.raises(DataError) as raised:
         Engine(plan("http://x", burst(1), **http), 0, values)

@@ -12,7 +12,7 @@ from perfrun.engine.run import Engine
 from perfrun.logic.plan.run_plan import hold_plan, planned
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import Hold, Interval, Order, WorkerReport, merge
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.server import Server, hang, plan, running, step
 
 MS = 1_000_000
@@ -52,7 +52,7 @@ class Run:
 
 @asynccontextmanager
 async def search(a_plan: RunPlan, index: int = 0, start_in: int = 20 * MS) -> AsyncIterator[Run]:
-    engine, start = Engine(a_plan, index, NoValues()), monotonic_ns() + start_in
+    engine, start = Engine(a_plan, index, Values()), monotonic_ns() + start_in
     holds: asyncio.Queue[WorkerReport] = asyncio.Queue()
     intervals: list[Interval] = []
     task = asyncio.create_task(

@@ -19,7 +19,7 @@ from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval, WorkerReport
 from perfrun.measure.series import MAX_POINTS
 from perfrun.measure.sketch import Sketch
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.conftest import Run
 from tests.unit.engine.load.test_capacity import search, searching
 from tests.unit.engine.server import answer, burst, plan, running, slow, step
@@ -203,7 +203,7 @@ async def test_the_series_of_an_open_load_with_a_warm_up_and_errors() -> None:
     load = {"open": {"rate": "200/s", "duration": "1500ms"}, "warmup": "700ms"}
     async with running(bad=answer(500), late=slow(0.03)) as server:
         steps = (step("/late", "one"), step("/bad", "two"))
-        engine = Engine(plan(server.url, load, *steps), 0, NoValues())
+        engine = Engine(plan(server.url, load, *steps), 0, Values())
         report = await engine.run(monotonic_ns() + 100 * MS, seen.append)
     assert_adds_up(report)
     series = report.series

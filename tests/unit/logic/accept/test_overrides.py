@@ -11,7 +11,7 @@ from perfrun.api.quantities import format_exact_rate, nearest_rate, parse_rate
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.load import Load, OpenStage
 from perfrun.api.test.perftest import Overridable, PerfTestSpec
-from perfrun.logic.accept.overrides import overridden, sent_elsewhere, told
+from perfrun.logic.accept.overrides import overridden, overrides_text, sent_elsewhere
 from perfrun.logic.accept.spec import check
 from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
 from perfrun.logic.problems import parse_problems
@@ -287,7 +287,9 @@ def test_what_may_be_overridden_changes_neither_what_runs_nor_what_it_is_compare
 
 
 def test_the_line_about_overrides_is_one_line_without_control_characters():
-    line = told(Overrides.parse({"variables": {"a": "x\n::error::\x1b[31mred", "b": "\u202ey"}}))
+    line = overrides_text(
+        Overrides.parse({"variables": {"a": "x\n::error::\x1b[31mred", "b": "\u202ey"}})
+    )
     assert line.isprintable()
     assert line.startswith("variables.a: x ")
 
@@ -497,7 +499,7 @@ def test_the_line_about_overrides():
             "variables": {"text": "x" * 100},
         }
     )
-    assert told(overrides) == (
+    assert overrides_text(overrides) == (
         f"url: http://b, variables.text: {'x' * 57}..., load.scale: 0.1, load.duration: 1m, "
         "labels.example.com/team: a"
     )

@@ -4,36 +4,18 @@ The rest of the engine uses it like a connection in HTTP/1.1: it carries one req
 other, each with its own stream id.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.http.http2.frames import HEAD_LENGTH, Code, Request, ResponseHead
-from perfrun.engine.http.link import Exchange, Home
+from perfrun.engine.http.link import Exchange
 from perfrun.engine.response.expect import too_large
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 
+if TYPE_CHECKING:
+    from perfrun.engine.http.http2.connection import Http2Connection
+
 _BODILESS = (204, 304)
-
-
-class SharedConnection(Protocol):
-    """The connection that streams share."""
-
-    home: Home
-    transport: Any
-    is_closing: bool
-    """Whether no new stream can be started."""
-
-    def begin(self, stream: "Stream", request: Request) -> int:
-        """Send a request under a new id."""
-
-    def cancel(self, number: int, code: Code = Code.CANCEL) -> None:
-        """Tell the server that the response is no longer needed."""
-
-    def forget(self, number: int) -> None:
-        """A response is complete."""
-
-    def drop(self, stream: "Stream") -> None:
-        """A stream is no longer used; the connection is closed with the last one."""
 
 
 class Stream:
@@ -57,7 +39,7 @@ class Stream:
         "status",
     )
 
-    def __init__(self, connection: SharedConnection) -> None:
+    def __init__(self, connection: "Http2Connection") -> None:
         self._connection = connection
         self.home = connection.home
         self._exchange: Exchange | None = None

@@ -26,7 +26,7 @@ from perfrun.engine.http.http2.stream import Stream
 from perfrun.engine.response.read_plan import ReadMode, ReadPlan
 from perfrun.engine.run import Engine
 from perfrun.measure.plan import RunPlan
-from perfrun.reach.values import NoValues
+from perfrun.reach.values import Values
 from tests.unit.engine.conftest import Run
 from tests.unit.engine.server import burst, plan, running, step
 from tests.unit.engine.server2 import Asked, Peer, later, running2, say
@@ -198,7 +198,7 @@ async def test_after_goaway_the_next_request_takes_a_new_connection(run: Run) ->
 async def test_a_server_that_speaks_http1_is_named_before_the_start() -> None:
     async with running() as server:
         with pytest.raises(OpenError, match="does not speak HTTP/2"):
-            await Engine(h2(server.url, burst(1)), 0, NoValues()).check()
+            await Engine(h2(server.url, burst(1)), 0, Values()).check()
 
 
 # --- bytes ------------------------------------------------------------------------------------

@@ -6,16 +6,16 @@ import pytest
 
 from perfrun.engine.data.tables import Table
 from perfrun.engine.errors import DataError
-from perfrun.worker.secrets import MountedValues
+from perfrun.reach.values import Values
 
 
-def mounted(root: Path, content: bytes) -> MountedValues:
+def mounted(root: Path, content: bytes) -> Values:
     """A key ``k`` of a Secret and of a ConfigMap ``shop``."""
     for kind in ("secrets", "configmaps"):
         folder = root / kind / "shop"
         folder.mkdir(parents=True)
         (folder / "k").write_bytes(content)
-    return MountedValues(root)
+    return Values(root)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,39 @@ def test_a_value_is_every_byte_but_the_line_break_at_its_end(
 def test_a_value_that_is_no_text_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not UTF-8 text"):
         mounted(tmp_path, b"\xff").secret("shop", "k", "here")
+
+
+def test_secrets_are_read_without_the_line_break_at_their_end(tmp_path: Path) -> None:
+    for folder, text in (("secrets", "s3cret\n"), ("configmaps", "a\nb\r\n")):
+        (tmp_path / folder / "shop").mkdir(parents=True)
+        (tmp_path / folder / "shop" / "token").write_bytes(text.encode())
+    values = Values(tmp_path)
+    assert values.secret("shop", "token", "f") == "s3cret"
+    assert values.config_map("shop", "token", "f") == "a\nb"
+
+
+def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
+    for values in (Values(tmp_path), Values(None)):
+        with pytest.raises(DataError) as raised:
+            values.secret("shop", "token", "spec.target.http.auth.bearer.tokenFrom")
+        assert raised.value.message == (
+            "there is no Secret shop with a key token (spec.target.http.auth.bearer.tokenFrom)"
+        )
+
+
+@pytest.mark.parametrize(("name", "key"), [("..", "token"), ("shop", "..")])
+def test_no_name_leads_out_of_the_mount(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "token").write_text("other")
+    with pytest.raises(DataError):
+        Values(tmp_path).secret(name, key, "f")
+
+
+def test_a_value_that_is_not_text_is_named_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secrets" / "shop").mkdir(parents=True)
+    (tmp_path / "secrets" / "shop" / "token").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="not UTF-8 text"):
+        Values(tmp_path).secret("shop", "token", "f")
 
 
 def cells(text: str) -> list[str]:
