@@ -414,7 +414,7 @@ def _check_keys(phase: Any) -> None:
             raise ValueError("a report with unknown timings")
         if not MEASURES.keys() >= set(record.get("measures", ())):
             raise ValueError("a report with unknown measures")
-        if max(len(record["errors"]), len(record.get("said", ()))) > MAX_ERROR_CLASSES:
+        if max(len(record["errors"]), len(record.get("messages", ()))) > MAX_ERROR_CLASSES:
             raise ValueError("a report with too many error classes")
     if not all(_OUTCOMES.issuperset(record["journeys"]) for record in phase["scenarios"]):
         raise ValueError("a report with unknown outcomes")

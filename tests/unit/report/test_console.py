@@ -1,7 +1,7 @@
 """What a finished run looks like on a terminal."""
 
 import io
-from typing import Any
+from typing import IO, Any, cast
 
 import pytest
 from rich.console import Console
@@ -16,7 +16,8 @@ from tests.unit.report.sample import a_run, an_error, step
 def printed(run: PerfRun, *, width: int = 80, encoding: str = "utf-8") -> str:
     raw = io.BytesIO()
     with io.TextIOWrapper(raw, encoding=encoding, write_through=True) as stream:
-        print_run(run, Console(file=Output(stream, "out"), width=width, highlight=False))
+        out = cast("IO[str]", Output(stream, "out"))
+        print_run(run, Console(file=out, width=width, highlight=False))
         return raw.getvalue().decode(encoding)
 
 
