@@ -104,7 +104,8 @@ def _about_verdict(status: PerfRunStatus) -> Iterator[str]:
         )
     unsure = [slo for slo in status.slos if slo.verdict is Verdict.INCONCLUSIVE]
     for finding in findings:
-        # A finding is worth advice where a verdict was taken back for it, and says so.
+        # Advice is given only for findings that made a verdict Inconclusive; its message names
+        # them.
         if any(finding.message in slo.message for slo in unsure) and finding.type in _BY_FINDING:
             yield _BY_FINDING[finding.type]
     if status.stopped is None and any(slo.unsupported for slo in unsure):

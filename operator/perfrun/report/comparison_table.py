@@ -25,12 +25,12 @@ _GAP = 3
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print it. Texts that come from users are never read as markup."""
+    """Print a comparison. Texts from users are never read as markup."""
     print_plain(render_comparison(comparison, width=console.width), console)
 
 
 def render_comparison(comparison: Comparison, *, width: int) -> RenderableType:
-    """The whole of it, for any rich console that is ``width`` columns wide."""
+    """The whole comparison, for any rich console that is ``width`` columns wide."""
     parts: list[RenderableType] = [Text(printable(comparison.title), style="bold")]
     parts += [_line(text) for text in comparison.conclusion]
     parts.append(Text())
@@ -116,13 +116,13 @@ def _cells_table(rows: Sequence[Row], shown: int) -> Table:
 def _figure(cell: Cell) -> Text:
     text = Text(printable(cell.text))
     if cell.change is not None:
-        # Without colours: of single runs nobody can say which is better.
+        # Without colours: with one run each, nobody can say which is better.
         text.append(f"  {cell.change.text}", style="dim")
     return text
 
 
 def _fitting(rows: Sequence[Row], columns: int, width: int) -> int:
-    """Number of runs that fit, at least two."""
+    """The number of runs that fit, at least two."""
     room = width - min(max((len(row.name) for row in rows), default=0), _NAME)
     for shown in range(columns):
         room -= max((len(_figure(row.cells[shown]).plain) for row in rows), default=0) + _GAP

@@ -1,5 +1,5 @@
-"""Finished runs for a terminal: verdict first, then the figures, then what to do next; of several
-runs, which took the longest.
+"""Finished runs for a terminal: the verdict first, then the figures, then what to do next. For
+several runs, also the slowest ones.
 
 Colour is never the only sign. A narrow terminal gets fewer columns, never truncated figures.
 """
@@ -35,6 +35,7 @@ from perfrun.report.lines import (
     explained,
     figure_tables,
     observed_lines,
+    request_counts,
 )
 from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
 from perfrun.report.steps import figure, number, simple_table, steps_table
@@ -64,19 +65,19 @@ def print_run(run: PerfRun, console: Console) -> None:
 
 
 def print_plain(rendered: RenderableType, console: Console) -> None:
-    """Print what fits a terminal, without what is noise in a file."""
+    """Print something to a terminal, or to a file without trailing spaces."""
     if console.is_terminal:
         console.print(rendered)
         return
     with console.capture() as capture:
         console.print(rendered)
-    # rich pads to the width of the console, which is noise in a file.
+    # rich pads lines to the width of the console.
     for line in capture.get().splitlines():
         console.print(Text(line.rstrip()), soft_wrap=True)
 
 
 def render_run(run: PerfRun, *, width: int = _WIDTH) -> RenderableType:
-    """The whole of it, for any rich console that is ``width`` columns wide."""
+    """The whole report, for any rich console that is ``width`` columns wide."""
     status = run.status
     parts: list[RenderableType] = [_headline(run)]
     if status.benchmark is not None:
@@ -125,7 +126,7 @@ def _headline(run: PerfRun) -> RenderableType:
 
 
 def _figures(table: FigureTable, width: int) -> RenderableType:
-    """Benchmarks with the same statistics."""
+    """A table of benchmarks that have the same statistics."""
     columns = table.fitting(width)
     shown = simple_table()
     shown.add_column("Benchmark", overflow="fold")
@@ -139,7 +140,7 @@ def _figures(table: FigureTable, width: int) -> RenderableType:
 
 
 def _pages(rows: Sequence[PageRow], width: int) -> RenderableType:
-    """The name of a step once, beside the first of its measures."""
+    """A step is named once, beside the first of its measurements."""
     shown = fitting(rows, width)
     table = simple_table()
     for index in shown:
@@ -164,12 +165,8 @@ def _pages(rows: Sequence[PageRow], width: int) -> RenderableType:
 def _counts(
     summary: Summary, steps: Sequence[StepStatus], generator: GeneratorStatus | None
 ) -> RenderableType:
-    iterations, requests = summary.iterations, summary.requests
-    lines = [
-        f"{number(requests.sent)} sent: {number(requests.succeeded)} succeeded, "
-        f"{number(requests.failed)} failed"
-        + (f", {number(requests.censored)} still open at the end" if requests.censored else "")
-    ]
+    iterations = summary.iterations
+    lines = [request_counts(summary.requests)]
     if iterations.dropped:
         lines.append(
             f"{number(iterations.dropped)} of {number(iterations.planned)} iterations dropped: "
@@ -202,7 +199,7 @@ def _objectives(slos: Sequence[SloStatus]) -> RenderableType:
 
 
 def _search(capacity: CapacityStatus) -> RenderableType:
-    """The holds of a capacity search; the reason of a missed one is in a separate row."""
+    """The holds of a capacity search, with the reason if one missed the objectives."""
     table = simple_table()
     for name in ("Hold", "Rate", "p95", "Errors"):
         table.add_column(name, no_wrap=True, justify="right")
@@ -250,7 +247,7 @@ def _finding(finding: Finding) -> str:
 
 
 def _labelled(label: str, lines: Sequence[str]) -> RenderableType:
-    """Lines beside a label; long ones wrap under themselves."""
+    """Lines beside a label; long lines wrap below themselves."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=False)
     grid.add_column(width=10, style="bold")
     grid.add_column(overflow="fold")
@@ -267,7 +264,7 @@ def _spaced(parts: Iterable[RenderableType]) -> list[RenderableType]:
 
 
 def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
-    """The ``most`` tests with the longest loads; ties are ordered by p95."""
+    """Print the ``most`` tests with the longest loads; ties are ordered by p95."""
     ordered = sorted(runs, key=_slowness, reverse=True)[:most]
     heading = f"Slowest {len(ordered)} of {len(runs)}" if len(ordered) < len(runs) else "Slowest"
     table = simple_table()
@@ -285,7 +282,7 @@ def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
 
 
 def load_seconds(run: PerfRun) -> float | None:
-    """How long the load of a run took; None where there was none."""
+    """How long the load of a run took; None if there was no load."""
     start, end = run.status.start_time, run.status.load_end_time
     if start is None or end is None:
         return None

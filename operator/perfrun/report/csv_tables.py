@@ -33,12 +33,13 @@ Line = dict[str, object]
 
 
 def steps_csv(runs: Sequence[Reported]) -> str:
-    """All steps of a run together (without a name), and each of them; of all runs in one table."""
+    """A line for all steps of a run together (without a name), and one for each step; all runs in
+    one table."""
     return _table([line for one in runs for line in _steps(one.run)])
 
 
 def timeline_csv(runs: Sequence[Reported]) -> str:
-    """The runs whose result is kept, point by point, the warm-up included."""
+    """The points in time of all runs whose result is kept, including the warm-up."""
     return _table(
         [
             line
@@ -50,7 +51,7 @@ def timeline_csv(runs: Sequence[Reported]) -> str:
 
 
 def csv_files(runs: Sequence[Reported]) -> Mapping[str, str]:
-    """Both, by the names of their files."""
+    """Both tables, by the names of their files."""
     return {STEPS: steps_csv(runs), TIMELINE: timeline_csv(runs)}
 
 

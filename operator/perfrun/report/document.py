@@ -1,4 +1,4 @@
-"""From a verdict to the objects that store it: the PerfRun, and the full result document."""
+"""The objects that store a verdict: the PerfRun, and the full result document."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ def local_run(
     stopped: str | None = None,
     overrides: Overrides | None = None,
 ) -> PerfRun:
-    """The PerfRun that a cluster would have. All times are aware."""
+    """The PerfRun as a cluster would have it. All times have a time zone."""
     load_end = None
     if times.start is not None and report is not None:
         load_end = times.start + timedelta(microseconds=report.load_time // NS_PER_US)
@@ -76,7 +76,7 @@ def run_object(run: PerfRun) -> dict[str, Any]:
 
 
 def run_document(run: PerfRun) -> dict[str, Any]:
-    """The same object for programs: beside the texts of its status their figures as numbers."""
+    """The same object for programs: with the figures of its status as numbers."""
     return {**run_object(run), "figures": _figures(run)}
 
 

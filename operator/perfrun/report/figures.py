@@ -1,7 +1,7 @@
-"""The figures of a run for programs: numbers in one unit for each metric, null with a reason.
+"""The figures of a run for programs: numbers, in one unit for each metric; null with a reason.
 
-They are read from the status, so that they say the same as all other reports: three digits, and
-never rounded across a limit. :mod:`perfrun.report.schema` describes the documents they are in.
+They are read from the status, so they agree with all other reports: three digits, and never rounded
+across a limit. :mod:`perfrun.report.schema` describes the documents that contain them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -104,7 +104,7 @@ class FiguresDocument(ApiModel):
 
 
 def run_figures(run: PerfRun) -> FiguresDocument:
-    """The figures of a run; of one without measurements empty."""
+    """The figures of a run; empty if nothing was measured."""
     status, summary = run.status, run.status.summary
     return FiguresDocument(
         window_seconds=parse_duration(summary.window) / NS_PER_S if summary else None,
@@ -159,7 +159,7 @@ def _of_all(status: PerfRunStatus) -> Iterator[tuple[str, Figure]]:
 
 
 def of_load(part: Summary | StepStatus, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
-    """Those of the metrics that requests have."""
+    """The figures of these metrics of requests."""
     latency = part.latency
     lacking = _reasons(latency.unsupported if latency is not None else None)
     nothing = "has no samples: no request was sent"
@@ -191,7 +191,7 @@ def _number(metric: str, text: str | int | None) -> float | None:
         return None
     try:
         value = parse_measured(metric, str(text).removeprefix(AT_LEAST))
-    except ValueError:  # of a file that others wrote
+    except ValueError:  # the file may have been written by somebody else
         return None
     return value / NS_PER_S if METRICS[metric].kind is Notation.DURATION else value
 

@@ -1,7 +1,8 @@
-"""Finished runs as JUnit XML: what CI systems show as tests.
+"""Finished runs as JUnit XML, which CI systems show as tests.
 
-A suite is a run. Its first case, ``run``, is the load itself; each objective is one more. A miss is
-a failure only where the test says so (onBreach: Fail), unless another rule is asked for.
+A suite is a run. Its first case, ``run``, is the load itself; each objective is another case. A
+missed objective is a failure only if the test says so (onBreach: Fail), unless the caller asks for
+another rule.
 """
 
 import xml.etree.ElementTree as ET
@@ -57,8 +58,8 @@ def _suite(run: PerfRun, *, failing: Collection[Verdict]) -> ET.Element:
 def _the_run(
     run: PerfRun, name: str, seconds: float, *, failing: Collection[Verdict]
 ) -> ET.Element:
-    """The case of the load itself: whether it could be judged, and parts of the verdict that do not
-    come from objectives."""
+    """The case of the load itself: whether it could be judged, and what the objectives do not
+    explain of the verdict."""
     status = run.status
     case = ET.Element(
         "testcase", {"classname": _clean(name), "name": "run", "time": f"{seconds:.3f}"}
@@ -91,7 +92,8 @@ def _add(case: ET.Element, kind: str, type_: str, message: str) -> None:
 
 
 def _objective(slo: SloStatus) -> str:
-    """``latency.p95 of list, max 500ms``: unique, since metric, of and onBreach are."""
+    """``latency.p95 of list, max 500ms``: unique, because metric, of and onBreach are unique
+    together."""
     limits = "".join(
         f", {bound} {limit}" for bound, limit in (("min", slo.min), ("max", slo.max)) if limit
     )
@@ -107,7 +109,7 @@ def _properties(run: PerfRun) -> ET.Element:
 
 
 def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
-    """Figures that a CI system may show or plot, by the names that they have in the status."""
+    """Figures that a CI system may show or plot, by their names in the status."""
     status = run.status
     yield "run", run.metadata.name
     yield "verdict", status.verdict.value if status.verdict else ""
@@ -144,7 +146,7 @@ def _output(run: PerfRun) -> list[str]:
 
 
 def _seconds(status: PerfRunStatus) -> float:
-    """How long the load took; else the window that was judged."""
+    """How long the load took; if that is not known, the length of the window."""
     ended = status.load_end_time or status.completion_time
     if status.start_time is not None and ended is not None:
         took = (parse_time(ended) - parse_time(status.start_time)).total_seconds()

@@ -1,15 +1,15 @@
-"""Parts of a run in lines and small tables for any report: results of a benchmark suite,
+"""Parts of a run as lines and small tables for any report: results of a benchmark suite,
 observations, reasons of failed requests."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus, StepStatus
+from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus, RequestCounts, StepStatus
 from perfrun.api.test.metric import BENCHMARK
 from perfrun.api.test.observe import ObservedStatus
 from perfrun.report.steps import number
 
-# What does not fit is left out from the end.
+# If there is too little space, columns are left out from the end of this list.
 _ORDER = list(BENCHMARK)
 _GAP = 3
 MAX_FAILURES = 5
@@ -21,10 +21,10 @@ class FigureTable(NamedTuple):
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Mapping[str, str]]]
-    """The name of each, and its figures by column."""
+    """The name of each benchmark, and its figures by column."""
 
     def fitting(self, width: int) -> list[str]:
-        """The columns that there is room for, at least one."""
+        """The columns that fit, at least one."""
         left = width - max(len("Benchmark"), *(len(name) for name, _ in self.rows))
         kept: list[str] = []
         for column in self.columns:
@@ -36,7 +36,7 @@ class FigureTable(NamedTuple):
 
 
 def figure_tables(benchmark: BenchmarkStatus) -> list[FigureTable]:
-    """All results, those with the same statistics in one table; in the order of their tool."""
+    """All results, in the order of their tool; those with the same statistics are in one table."""
     groups: dict[tuple[str, ...], list[tuple[str, Mapping[str, str]]]] = {}
     for one in benchmark.results:
         columns = tuple(sorted(one.figures, key=_place))
@@ -63,7 +63,7 @@ def _place(statistic: str) -> tuple[int, str]:
 
 
 def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:
-    """``api: cpu.max 420m, memory.max 210Mi``; without figures, the reason."""
+    """``api: cpu.max 420m, memory.max 210Mi``; if there are no figures, the reason."""
     return [f"{one.name}: {_observed_text(one)}" for one in observed]
 
 
@@ -76,6 +76,15 @@ def _observed_text(one: ObservedStatus) -> str:
     return "too few observations in the window"
 
 
+def request_counts(counts: RequestCounts) -> str:
+    """``sent = succeeded + failed + censored`` in words."""
+    text = (
+        f"{number(counts.sent)} sent: {number(counts.succeeded)} succeeded, "
+        f"{number(counts.failed)} failed"
+    )
+    return text + (f", {number(counts.censored)} still open at the end" if counts.censored else "")
+
+
 def by_count(errors: Mapping[str, int]) -> str:
     """``Timeout 1,234, Status5xx 12``: the most frequent first."""
     kinds = sorted(errors.items(), key=lambda item: -item[1])
@@ -83,9 +92,9 @@ def by_count(errors: Mapping[str, int]) -> str:
 
 
 def explained(steps: Sequence[StepStatus]) -> Iterator[str]:
-    """Of the classes that are explained, the most frequent: ``list: Timeout: ...``.
+    """The most frequent error classes that have a message: ``list: Timeout: ...``.
 
-    Those that follow from a status code are in :func:`code_rows`, one by one.
+    Classes that follow from a status code are in :func:`code_rows`.
     """
     found = [
         (step.errors.get(kind, 0), f"{step.name}: {kind}: {message}")
@@ -104,12 +113,12 @@ class CodeRow(NamedTuple):
     code: str
     answers: int
     example: str
-    """The first failed request, empty: none, or not kept."""
+    """The first failed request; empty if there was none, or if it was not kept."""
 
 
 def code_rows(steps: Sequence[StepStatus]) -> list[CodeRow]:
-    """Each status code of each step; empty where no answer was a failure, and each step has only
-    one code."""
+    """Each status code of each step; empty if no answer was a failure and each step has only one
+    code."""
     rows = [
         CodeRow(step.name, code, count, step.examples.get(code, ""))
         for step in steps
@@ -123,7 +132,7 @@ def code_rows(steps: Sequence[StepStatus]) -> list[CodeRow]:
 
 def code_lines(codes: Sequence[CodeRow]) -> Iterator[str]:
     """The most frequent failures by status code: ``list: 404 (7 answers): GET /x: ...``."""
-    # Of those below 400 most answers are successes.
+    # Most answers below 400 are successes.
     rows = sorted(
         (row for row in codes if row.example),
         key=lambda row: (row.code < "400", -row.answers),

@@ -19,6 +19,7 @@ from perfrun.report.lines import (
     explained,
     figure_tables,
     observed_lines,
+    request_counts,
 )
 from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import figure, number, step_notes, step_rows
@@ -29,13 +30,13 @@ _MAX_CELLS = 8
 
 
 def markdown(runs: Sequence[PerfRun]) -> str:
-    """The summary: of several runs one table of all first, then each."""
+    """The summary; for several runs, first a table of all, then each run."""
     parts = [_overview(runs)] if len(runs) > 1 else []
     return "\n\n".join([*parts, *("\n\n".join(_run(run)) for run in runs)]) + "\n"
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """The same of a comparison."""
+    """A comparison as Markdown."""
     parts = [f"### Comparison of {escaped(comparison.title)}"]
     parts += [_bullets(comparison.conclusion)]
     if comparison.warnings:
@@ -47,7 +48,8 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def escaped(text: str) -> str:
     """Foreign text, escaped, on one line."""
-    # By their numbers: a backslash does not keep a name from being mentioned, or a number linked.
+    # As numeric entities: a backslash does not prevent that a name is mentioned, or a number
+    # linked.
     line = " ".join(printable(text).split())
     return _MARKED.sub(lambda found: f"&#{ord(found[0])};", line)
 
@@ -131,11 +133,7 @@ def _figures(table: FigureTable) -> str:
 
 
 def _requests(summary: Summary) -> str:
-    counts = summary.requests
-    text = f"{number(counts.sent)} requests: {number(counts.succeeded)} succeeded, "
-    text += f"{number(counts.failed)} failed"
-    if counts.censored:
-        text += f", {number(counts.censored)} still open at the end"
+    text = f"Requests: {request_counts(summary.requests)}"
     if summary.errors:
         text += f" ({escaped(by_count(summary.errors))})"
     if any(int(code) >= 400 for code in summary.status_codes if code.isdecimal()):
@@ -199,7 +197,7 @@ def _or_none(text: str | None) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: bool = False) -> str:
-    """``right``: all but the first column are figures."""
+    """``right``: all columns except the first contain figures."""
     lines = ["---", *(["--:" if right else "---"] * (len(head) - 1))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, lines, *rows))
 

@@ -28,7 +28,7 @@ class PageRow(NamedTuple):
 
 
 def page_rows(steps: Sequence[StepStatus]) -> list[PageRow]:
-    """All measures of the first thirty steps; none where no pages were visited."""
+    """All measurements of the first thirty steps; none if no pages were visited."""
     return [
         PageRow(
             step=step.name,

@@ -1,6 +1,6 @@
-"""Finished runs, from what is kept of them: files of ``perfrun run``, objects of a cluster.
+"""Reads finished runs from files of ``perfrun run`` and from objects of a cluster.
 
-Others may have written it: whatever is not as it should be is a ValueError that says what.
+Somebody else may have written them: anything unexpected raises a ValueError that names it.
 """
 
 import base64
@@ -23,7 +23,7 @@ from perfrun.measure.wire import parse_json, unzip
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_RUNS = 500
-"""In one file."""
+"""The maximum number of runs in one file."""
 _GZIP = b"\x1f\x8b"
 _RESULT_KEY = "result.json.gz"
 _LISTS = ("List", "PerfRunList")
@@ -32,7 +32,7 @@ _LABEL = re.compile(DNS_LABEL)
 
 
 def read_document(data: bytes) -> list[Reported]:
-    """The runs of a file: a result or an array of them, a PerfRun or a List. At least one."""
+    """The runs of a file: a result or an array of results, a PerfRun or a List. At least one."""
     document = _parsed(data)
     found = list(_runs(document))
     if not found:
@@ -41,7 +41,7 @@ def read_document(data: bytes) -> list[Reported]:
 
 
 def read_run(body: Json, result: RunResult | None = None) -> Reported:
-    """A run of a cluster, and its stored result."""
+    """A run from a cluster, and its stored result."""
     if body.get("kind", "PerfRun") != "PerfRun":
         raise ValueError(f"a {_short(body['kind'])}, but a PerfRun is expected")
     try:
@@ -120,7 +120,7 @@ def _result(item: Any) -> RunResult:
 
 
 def _of_result(result: RunResult) -> Reported:
-    """With the PerfRun that its plan and its status make."""
+    """A result with the PerfRun that follows from its plan and its status."""
     plan, status = result.plan, dict(result.status)
     status.setdefault("phase", Phase.DONE.value)
     if result.start_time:
@@ -134,7 +134,7 @@ def _of_result(result: RunResult) -> Reported:
 
 
 def _check(run: PerfRun) -> None:
-    """Checks beyond the models: names become names of files."""
+    """Checks that the models do not make: names become file names."""
     name, namespace = run.metadata.name, run.metadata.namespace
     for what, text in (("name", name), ("namespace", namespace)):
         if len(text) > _MAX_NAME_LENGTH or not _LABEL.fullmatch(text.replace(".", "-")):

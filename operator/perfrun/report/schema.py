@@ -1,6 +1,5 @@
-"""JSON Schemas of what ``--json`` and ``--result`` write, made from the models:
-``python -m perfrun.report.schema [--check] FOLDER``.
-"""
+"""JSON Schemas of what ``--json`` and ``--result`` write, generated from the models: ``python -m
+perfrun.report.schema [--check] FOLDER``."""
 
 import argparse
 import json
@@ -64,7 +63,7 @@ SCHEMAS: dict[str, tuple[str, Any]] = {
         ResultDocument | list[ResultDocument],
     ),
 }
-"""By file name: what it is about, and its type."""
+"""The title and the type of each schema, by file name."""
 
 
 def schema(name: str) -> Json:

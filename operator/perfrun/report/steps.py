@@ -1,6 +1,6 @@
 """The table of a run's steps in a terminal and in Markdown: the columns that fit, and notes.
 
-The page has its own, in ``html/templates/run.html.j2``.
+The HTML page has its own table, in ``html/templates/run.html.j2``.
 """
 
 import re
@@ -22,7 +22,7 @@ _STATISTICS = ("avg", "p50", "p95", "p99", "max")
 ALL = "all steps"
 _MAX_STEPS = 30
 _NAME = 12
-"""Characters of a step's name that are worth more than another column."""
+"""This many characters of a step's name are worth more than another column."""
 _GAP = 3
 _INTEGER = re.compile(r"[0-9]+")
 
@@ -49,7 +49,7 @@ def steps_table(summary: Summary, steps: Sequence[StepStatus], width: int) -> Re
 
 
 def simple_table() -> Table:
-    """A table in the style of the report: a line under the head, and nothing else."""
+    """A table in the style of the report: one line below the head, and nothing else."""
     return Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -66,7 +66,7 @@ def number(count: int) -> str:
 
 
 def worst_first(steps: Sequence[StepStatus]) -> list[StepStatus]:
-    """By the share of errors, then by the response time: p95, or max where no p95 is known."""
+    """By error rate, then by response time: p95, or max if there is no p95."""
 
     def badness(step: StepStatus) -> tuple[float, float]:
         latency = step.latency or LatencyStatus()
@@ -80,15 +80,16 @@ def worst_first(steps: Sequence[StepStatus]) -> list[StepStatus]:
 
 
 def _value(parse: Callable[[str], float], text: str | None) -> float:
-    """Of a lower bound that bound; of nothing less than of anything."""
+    """The figure as a number; for a lower bound, the bound. No figure counts as less than any
+    figure."""
     try:
         return -1.0 if text is None else parse(text.removeprefix(AT_LEAST))
-    except ValueError:  # from a file that others wrote
+    except ValueError:  # the file may have been written by somebody else
         return -1.0
 
 
 def named(steps: Sequence[StepStatus]) -> list[tuple[str, StepStatus]]:
-    """Each step by its name in a report, the worst first."""
+    """The steps by their names in a report, the worst first."""
     several = len({step.scenario for step in steps}) > 1
     return [
         (f"{step.scenario}/{step.name}" if several else step.name, step)
@@ -97,7 +98,7 @@ def named(steps: Sequence[StepStatus]) -> list[tuple[str, StepStatus]]:
 
 
 def step_rows(summary: Summary, steps: Sequence[StepStatus]) -> list[Row]:
-    """All steps together, and each of the thirty worst, the worst first."""
+    """All steps together, then the thirty worst steps, the worst first."""
     whole = [] if len(steps) == 1 else [_row(ALL, summary)]
     return whole + [_row(name, step) for name, step in named(steps)[:_MAX_STEPS]]
 
@@ -137,7 +138,7 @@ def _width(rows: Sequence[Row], column: str) -> int:
 def step_notes(
     summary: Summary, steps: Sequence[StepStatus], left_out: Sequence[str] = ()
 ) -> Iterator[str]:
-    """What the table of steps leaves out, and what its figures include."""
+    """Notes on what the table of steps leaves out, and on what its figures include."""
     if len(steps) > _MAX_STEPS:
         yield f"and {len(steps) - _MAX_STEPS} more steps with fewer errors, or faster"
     yield from figure_notes(summary, steps)
@@ -148,7 +149,8 @@ def step_notes(
 def figure_notes(
     summary: Summary, steps: Sequence[StepStatus], statistics: Sequence[str] = _STATISTICS
 ) -> Iterator[str]:
-    """Why figures of a table with these columns are not there, and what the others include."""
+    """Notes on missing figures of a table with these columns, and on what the other figures
+    include."""
     parts: list[Summary | StepStatus] = [summary, *steps]
     if any(_lacking(part.latency, statistics) for part in parts):
         yield f"{NO_FIGURE}: too few samples beyond that percentile"
@@ -174,5 +176,5 @@ def _lacking(latency: LatencyStatus | None, statistics: Sequence[str]) -> bool:
 
 
 def _grouped(rate: str) -> str:
-    """``12,345.6/s`` of ``12345.6/s``: as counts are written in the same report."""
+    """``12,345.6/s`` for ``12345.6/s``: the same separators as counts in the report."""
     return _INTEGER.sub(lambda digits: number(int(digits[0])), rate, count=1)

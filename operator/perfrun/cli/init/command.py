@@ -1,4 +1,4 @@
-"""``perfrun init``: read a source, make a draft, write it, and read it back."""
+"""``perfrun init``: reads a source, drafts a test, writes it, and reads it back."""
 
 import json
 import re
@@ -27,7 +27,7 @@ _STDOUT = "-"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line says."""
+    """The arguments of the command line."""
 
     files: Sequence[str] = ()
     k6_testruns: Sequence[str] = ()
@@ -41,7 +41,7 @@ class Wish:
 
 
 def init_test(wish: Wish, out: Output, err: Console) -> Exit:
-    """Write the tests; standard error says what comes next."""
+    """Write the tests; standard error says what to do next."""
     problems = list(_problems(wish))
     if problems:
         for problem in problems:
@@ -102,7 +102,7 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
     }
     wanted = Wanted(
         err,
-        # Below a target's path there may be no second slash.
+        # A path below the path of a target must not begin with two slashes.
         url=wish.url.rstrip("/"),
         name=wish.name,
         writes=wish.writes,
@@ -114,14 +114,14 @@ def _drafts(wish: Wish, err: Console) -> list[Draft]:
 
 
 def too_large(drafts: Sequence[Draft], text: str) -> bool:
-    """Whether a file, or a spec in it, has more bytes than an API server takes."""
+    """Whether a file, or a spec in it, is larger than an API server accepts."""
     specs = (json.dumps(manifest(one)["spec"], ensure_ascii=False) for one in drafts)
     return len(text.encode()) > MAX_FILE or any(len(one.encode()) > MAX_SPEC_BYTES for one in specs)
 
 
 def unlike(drafts: Sequence[Draft], text: str) -> str | None:
-    """What ``perfrun validate`` would say against a text, or where it is read as something other
-    than the drafts mean; None where neither is so."""
+    """What ``perfrun validate`` would report about a text, or where it is read differently from
+    what the drafts mean; None: neither."""
     problems = [one.text for it in parse_manifests("it", text.encode()) for one in it.problems]
     if problems:
         return f"the generated test is not valid: {problems[0]}"
@@ -134,7 +134,7 @@ def unlike(drafts: Sequence[Draft], text: str) -> str | None:
 
 
 def _difference(meant: object, read: object, field: str) -> str | None:
-    """Where two values of JSON differ: 1 is not true, and no text."""
+    """Where two JSON values differ: 1 is neither true nor a string."""
     if isinstance(meant, dict) and isinstance(read, dict) and list(meant) == list(read):
         below = ((one, read[key], f"{field}.{key}".lstrip(".")) for key, one in meant.items())
     elif isinstance(meant, list) and isinstance(read, list) and len(meant) == len(read):
@@ -165,7 +165,7 @@ def _write(wish: Wish, text: str, drafts: list[Draft], out: Output, err: Console
 
 
 def starter_draft(*, name: str, url: str) -> Draft:
-    """One step that gets ``url``: its path and query are the step's, where the next one goes."""
+    """A single step for ``url``: its path and query become those of the step."""
     parts = urlsplit(url or DEFAULT_URL)
     base = f"{parts.scheme}://{parts.netloc}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

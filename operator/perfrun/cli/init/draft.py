@@ -1,4 +1,4 @@
-"""What a source comes to, before it is written: plain data, in the words of the API."""
+"""What a source is turned into before it is written: plain data, named as in the API."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,12 +12,12 @@ from perfrun.cli.init.texts import one_line
 
 MAX_SCENARIOS = 50
 MAX_STEPS = 50
-"""Of one scenario: the limits of the API."""
+"""The limits of the API for one scenario."""
 MAX_PATH_LENGTH = 2048
 DEFAULT_URL = "http://localhost:8080"
 
 ALL_CLASSES = frozenset(("Read", "Write"))
-"""Those that steps of a draft may have."""
+"""The methods that steps of a draft may have."""
 _MAX_NOTES = 200
 _MAX_LINES = 8
 METHODS: tuple[str, ...] = get_args(Method)
@@ -25,7 +25,7 @@ _READS = ("GET", "HEAD", "OPTIONS")
 
 
 class SourceError(Exception):
-    """A source of which no test can be made; the message says why, and what to do."""
+    """No test can be made from a source; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,22 @@ class StepDraft:
     body: str | None = None
     status: tuple[int, ...] = ()
     expect_json: Mapping[str, Any] = field(default_factory=dict)
-    """Values by JSONPath."""
+    """JSONPaths of expected values."""
     extract: Mapping[str, Json] = field(default_factory=dict)
     think_ms: int = 0
     max_ms: int = 0
-    """How long a response may take, as the source says; 0: it says nothing."""
+    """How long a response may take, according to the source; 0: it does not say."""
     notes: tuple[str, ...] = ()
 
     @property
     def class_(self) -> str:
-        """What is asked of it by default."""
+        """What a response is expected to be by default."""
         return "Read" if self.method in _READS else "Write"
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioDraft:
-    """Steps in order, and how often they are chosen."""
+    """Steps in order, and how often the scenario is chosen."""
 
     name: str
     steps: tuple[StepDraft, ...]
@@ -64,13 +64,13 @@ class ScenarioDraft:
 
 @dataclass(frozen=True, slots=True)
 class LoadDraft:
-    """How much load, what is asked of it, and why."""
+    """The load, its objectives, and the reasons for both."""
 
     load: Json
     slos: tuple[Json, ...]
     notes: tuple[str, ...] = ()
     rare: frozenset[str] = frozenset()
-    """Classes that the load has too few requests of to judge them."""
+    """Classes with too few requests to judge them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +88,37 @@ class Draft:
     pod: Json = field(default_factory=dict)
     """``podTemplate``."""
     http: Mapping[str, Any] = field(default_factory=dict)
-    """More fields of the target: auth, headers, cookies."""
+    """Further fields of the target: auth, headers, cookies."""
     variables: Mapping[str, str] = field(default_factory=dict)
     feeds: tuple[Json, ...] = ()
     setup: tuple[StepDraft, ...] = ()
     teardown: tuple[StepDraft, ...] = ()
     notes: tuple[str, ...] = ()
-    """Where it comes from, and what was left out."""
+    """The origin of the test, and what was left out."""
     target_notes: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
-    """About variables and feeds."""
+    """Comments on variables and feeds."""
     scenario_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What a source without requests says of the test that another one gives."""
+    """What a source without requests adds to the test of another source."""
 
     slos: tuple[Json, ...] = ()
-    """All objectives of the test; none: it says nothing of them."""
+    """All objectives of the test; empty: the source has none."""
     load: Json | None = None
     notes: tuple[str, ...] = ()
 
 
 def amended(draft: Draft, amendment: Amendment) -> Draft:
-    """The draft with what an amendment says. Raises SourceError."""
+    """The draft, changed by an amendment. Raises SourceError."""
     load = draft.load
     if draft.script and amendment.load is not None:
         raise SourceError("the load is in the script already: give no k6 script beside it")
     if amendment.load is not None:
         notes = ("The load of the source.",)
-        # The objectives of classes are made for the load that goes.
+        # The objectives of classes were made for the load that is replaced.
         slos = tuple(one for one in load.slos if "of" not in one)
         load = LoadDraft(amendment.load, slos, notes, ALL_CLASSES)
     if amendment.slos:
@@ -127,17 +127,17 @@ def amended(draft: Draft, amendment: Amendment) -> Draft:
 
 
 class NotCarried:
-    """What a source has and a draft cannot express, each by its name and with its lines."""
+    """Things in a source that a draft cannot express: each by its name, with its lines."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[int]] = {}
 
     def add(self, what: str, line: int = 0) -> None:
-        """``what`` is a text of the source: any. The line is 0 where it is not known."""
+        """``what`` may be any text of the source. The line is 0 if it is not known."""
         self._lines.setdefault(one_line(what, 240), []).append(line)
 
     def notes(self) -> tuple[str, ...]:
-        """A sentence for each; of very many the last one says how many more there are."""
+        """A sentence for each; if there are many, the last one says how many more there are."""
         told = [
             f"Not carried over: {what}{_at(lines)}"
             for what, lines in islice(self._lines.items(), _MAX_NOTES)
@@ -164,7 +164,8 @@ def _at(lines: Sequence[int]) -> str:
 def with_common_headers(
     scenarios: Sequence[ScenarioDraft],
 ) -> tuple[list[Json], list[ScenarioDraft]]:
-    """The headers that all steps send, which are the target's, and the steps without them."""
+    """The headers that all steps send, which become headers of the target, and the steps without
+    them."""
     steps = [step for one in scenarios for step in one.steps]
     extracted = {name for step in steps for name in step.extract}
     common = [
@@ -186,5 +187,5 @@ def with_common_headers(
 
 
 def is_read(method: str) -> bool:
-    """Whether a request of this method changes nothing."""
+    """Whether a request with this method changes nothing."""
     return method in _READS

@@ -1,7 +1,7 @@
-"""Texts of a tool that has variables of its own, as texts of a test.
+"""Texts of a tool that has its own variables, as texts of a test.
 
-What is a variable there and what it becomes here is the tool's matter; what is escaped, what is
-secret and what cannot stand in JSON is the same for all, and is decided here.
+Each importer decides what a variable is and what it becomes. How texts are escaped, what is secret
+and what cannot be written as JSON is the same for all tools, and is decided here.
 """
 
 import json
@@ -45,36 +45,37 @@ _FIELD = re.compile(
 _NAME_AND_VALUE = re.compile(r"Bearer |Basic ", re.IGNORECASE)
 
 Split = Callable[[str], list[Part]]
-"""A text of the tool, as literals and as values that are made."""
+"""A text of the tool, as literals and generated values."""
 
 
 class SentBody(NamedTuple):
-    """What is sent: JSON or a text, each as a template."""
+    """A body: JSON or a text, each as a template."""
 
     json: Any = None
     text: str | None = None
 
 
 class ForeignValues:
-    """What values come from in a draft: its variables, secrets, generated rows and extractions."""
+    """The sources of values in a draft: variables, secrets, generated rows and extractions."""
 
     def __init__(self, test: str, secret: Iterable[str] = ()) -> None:
         self.variables = Variables()
         self.found_secret = set(secret)
-        """Names of variables whose values are sent as something secret. Who finds one reads the
-        source once more: an earlier text may have it too."""
+        """Names of variables whose values are sent as secrets. If one is found, the source is read
+        once more, because an earlier text may contain it too."""
         self._names: dict[str, str] = {}
-        """Of variables of the source, by their names here."""
+        """The values of the source's variables, by their names here."""
         self.variables.reserved.add(GENERATED)
         self.missing: dict[str, None] = {}
-        """Variables of the source that have no value there."""
+        """Variables of the source that have no value in it."""
         self._secrets = SecretFeed(test)
         self._columns: dict[str, str] = {}
         self._extracted: dict[str, str] = {}
         self._feeds = {FEED, GENERATED}
 
     def extracted(self, name: str) -> str:
-        """The name of a value that a step extracts. Call it before any variable is asked for."""
+        """The name of a value that a step extracts. Must be called before any variable is
+        referenced."""
         known = stem = self._free(variable_name(name))
         number = 2
         while self._extracted.setdefault(known, name) != name:
@@ -84,7 +85,7 @@ class ForeignValues:
         return known
 
     def feed(self, name: str) -> str:
-        """The name of a feed of its own. Call it before anything else is asked for."""
+        """The name of a new feed. Must be called before anything else."""
         known = stem = variable_name(name)
         number = 2
         while known in self._feeds:
@@ -98,7 +99,7 @@ class ForeignValues:
         return f"{name}_value" if name in self._feeds else name
 
     def generated(self, name: str, template: str) -> VaryingText:
-        """A value that is made once for each iteration."""
+        """A value that is generated once for each iteration."""
         column = stem = variable_name(name)
         number = 2
         while self._columns.get(column, template) != template:
@@ -119,7 +120,7 @@ class ForeignValues:
         return made
 
     def unknown(self, name: str) -> Part:
-        """A variable of the source that has none."""
+        """A variable of the source that has no value."""
         if secret_name(name):
             return self.secret(name, "")
         made = self.variables.reference(name, "example")
@@ -127,11 +128,11 @@ class ForeignValues:
         return made
 
     def secret(self, name: str, value: str) -> VaryingText:
-        """A value that is not copied."""
+        """A value that must not be copied."""
         return VaryingText(self._secrets.reference(name or "value", value))
 
     def hidden(self, name: str, parts: list[Part]) -> list[Part]:
-        """A value of the field ``name``: not copied where it looks like a secret."""
+        """A value of the field ``name``; not copied if it looks like a secret."""
         if secret_name(name):
             calls = (one.call for one in parts if isinstance(one, VaryingText))
             self.found_secret |= {self._names[one] for one in calls if one in self._names}
@@ -146,7 +147,7 @@ class ForeignValues:
 
     @property
     def feeds(self) -> tuple[Json, ...]:
-        """Those that the values need."""
+        """The feeds that the values need."""
         made: tuple[Json, ...] = ()
         if self._columns:
             rows: Json = {"rows": _ROWS, "columns": dict(self._columns)}
@@ -155,7 +156,7 @@ class ForeignValues:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to fill in."""
+        """What the user has to fill in."""
         if not self.missing:
             return self._secrets.notes
         names = ", ".join(self.missing)
@@ -166,23 +167,23 @@ class ForeignValues:
 
 
 class Addressed(Protocol):
-    """A request of a source, and where it goes."""
+    """A request of a source, and its destination."""
 
     @property
     def origin(self) -> str:
-        """``https://shop.example``, or the text of the variables that stand for it."""
+        """``https://shop.example``, or the text with the variables that it consists of."""
 
     @property
     def is_known(self) -> bool:
-        """Whether it is an origin, and not such a text."""
+        """Whether the origin is known, not a text with variables."""
 
     @property
     def shown(self) -> str:
-        """For a note."""
+        """How notes call it."""
 
     @property
     def line(self) -> int:
-        """In the source."""
+        """The line in the source."""
 
 
 _Request = TypeVar("_Request", bound=Addressed)
@@ -193,7 +194,8 @@ def of_one_target(
 ) -> tuple[str, tuple[str, ...], list[_Request]]:
     """The URL of the target, notes about it, and the requests that go there.
 
-    It is ``url``, else where most requests go. Those that go elsewhere are named.
+    It is ``url`` if that is given, otherwise the origin of most requests. Requests to other origins
+    are named in a note.
     """
     counts = Counter(one.origin for one in requests)
     main = max(counts, key=lambda origin: counts[origin]) if counts else ""
@@ -215,7 +217,7 @@ def of_one_target(
 
 
 def limits_of(scenarios: Iterable[ScenarioDraft], not_carried: NotCarried) -> list[Json]:
-    """What a source asks of the times of single responses, as objectives."""
+    """Objectives for the response times that a source allows."""
     limits = {step.name: step.max_ms for one in scenarios for step in one.steps if step.max_ms}
     for step in list(limits)[_MAX_LIMITS:]:
         not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
@@ -226,12 +228,12 @@ def limits_of(scenarios: Iterable[ScenarioDraft], not_carried: NotCarried) -> li
 
 
 def text_of_parts(values: ForeignValues, name: str, parts: list[Part]) -> str:
-    """The template of a value that has a name: a field, a header."""
+    """The template of a named value: a field, or a header."""
     return text_template(values.hidden(name, parts))
 
 
 def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json | None:
-    """A header of a step; None where no step can have it."""
+    """A header of a step; None if steps cannot have it."""
     value = text_of_parts(values, name, parts)
     allowed = HEADER_NAME.match(name) and name.lower() not in SENT_ANYWAY
     if not allowed or len(value) > MAX_VALUE_LENGTH:
@@ -240,7 +242,7 @@ def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json | Non
 
 
 def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
-    """A text that is meant to be JSON: as JSON where it stays what it is, else as a text."""
+    """A text that should be JSON: as JSON if that does not change it, otherwise as a text."""
     try:
         found = json.loads(
             text, object_pairs_hook=_pairs, parse_constant=no_number, parse_float=finite_number
@@ -249,21 +251,21 @@ def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
     except (ValueError, RecursionError):
         return SentBody(text=raw_text(values, text, split))
     if made is None or not _is_exact(found):
-        # A manifest has no null there, and of long numbers an API server keeps some digits.
+        # A manifest cannot contain null there, and an API server shortens long numbers.
         return SentBody(text=json.dumps(made, ensure_ascii=False))
     return SentBody(json=made)
 
 
 def sent_body(values: ForeignValues, kind: str, text: str, split: Split) -> SentBody:
-    """A body of a content type; empty: it is not known."""
+    """A body of a content type; empty: the type is not known."""
     if "json" in kind.lower():
         return json_body(values, text, split)
     return SentBody(text=raw_text(values, text, split))
 
 
 def raw_text(values: ForeignValues, text: str, split: Split) -> str:
-    """The template of a body of any kind, without the values of fields that look like secrets: of
-    JSON in which variables stand without quotes, of XML, or of a form."""
+    """The template of a body of any kind, without the values of fields that look like secrets: JSON
+    with unquoted variables, XML, or a form."""
     parts: list[Part] = []
     at = 0
     for found in _FIELD.finditer(text):
@@ -306,7 +308,7 @@ def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether all numbers stay what they are in a manifest."""
+    """Whether a manifest keeps all numbers as they are."""
     if isinstance(value, dict):
         return all(_is_exact(one) for one in value.values())
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""Which importer reads which kind of source: one row each, and the same for all of them.
+"""Which importer reads which kind of source: one row for each.
 
-An importer gets a file and what the command line wants, and gives drafts. What it cannot express it
-names in the notes of a draft, with the line where the source has one; a source of which no test can
-be made is a SourceError.
+An importer gets a file and the arguments of the command line, and returns drafts. The notes of a
+draft name what it cannot express, with the line if the source has lines. If no test can be made
+from a source, it raises SourceError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +30,12 @@ from perfrun.cli.init.vegeta import vegeta_draft
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command line says about a draft."""
+    """The arguments of the command line that concern a draft."""
 
     err: Console
-    """For progress."""
+    """The console for progress."""
     url: str = ""
-    """Without a slash at its end."""
+    """Without a trailing slash."""
     name: str = ""
     writes: bool = False
     everything: bool = False
@@ -128,12 +128,12 @@ AMENDERS: Mapping[SourceKind, Callable[[SourceFile, Wanted], Amendment]] = {
     ),
     SourceKind.K6: lambda source, wanted: k6_amendment(source, wanted.err),
 }
-"""Of sources that have no requests."""
+"""Kinds of sources that have no requests."""
 
 
 def drafts_of(files: Sequence[str], wanted: Wanted, otherwise: Draft) -> list[Draft]:
-    """The drafts of the files, of which one has the requests; if none has, ``otherwise``, with what
-    the others say of load and objectives. Raises SourceError."""
+    """The drafts from the files, of which one has the requests (otherwise ``otherwise``), with the
+    load and objectives of the other files. Raises SourceError."""
     drafts: list[Draft] = []
     amendments: list[Amendment] = []
     first = ""

@@ -1,7 +1,7 @@
-"""Load and objectives of a k6 script, for the test whose requests another source gives.
+"""Load and objectives of a k6 script, for the test whose requests come from another source.
 
-A script is a program: what it asks for is what ``k6 inspect`` prints when it has executed it, in a
-process of its own. Its requests are in no such list.
+A script is a program. ``k6 inspect`` runs it in a separate process and prints its options. They do
+not contain its requests.
 """
 
 import json
@@ -26,7 +26,7 @@ from perfrun.cli.terminal.streams import print_line
 _TIMEOUT_S = 30.0
 _MAX_OUTPUT = 4 * 1024 * 1024
 _READ = frozenset({"scenarios", "thresholds", "vus", "duration", "iterations", "stages"})
-"""Options that become load and objectives."""
+"""The options that become load and objectives."""
 _READ_OF_SCENARIO = frozenset(
     {"executor", "vus", "duration", "iterations", "stages", "startVUs", "rate", "timeUnit"}
     | {"startRate", "maxVUs", "preAllocatedVUs"}
@@ -60,7 +60,7 @@ def k6_amendment(source: SourceFile, err: Console) -> Amendment:
 
 
 def _inspected(source: SourceFile, err: Console) -> Json:
-    """What k6 says of a script, which it executes for that."""
+    """The options of a script, from ``k6 inspect``, which executes it."""
     print_line(err, f"{source.name}: k6 executes the script to read its options (k6 inspect)")
     with tempfile.TemporaryDirectory() as folder:
         file = source.name
@@ -96,7 +96,7 @@ def _is_set(value: object) -> bool:
 
 
 class _Lines:
-    """Where a name stands in a script, as far as it does."""
+    """The lines on which names appear in a script, as far as they can be found."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -127,7 +127,7 @@ def _load(options: Json, lines: _Lines, not_carried: NotCarried) -> Json | None:
 
 
 def _short(options: Json) -> Json:
-    """The scenario that options without any mean."""
+    """The scenario that the options outside of scenarios define."""
     if rows(options.get("stages")):
         return {
             "executor": "ramping-vus",
@@ -146,7 +146,7 @@ def _taken(options: Json, *names: str) -> Json:
 
 
 def _of_executor(executor: str, one: Json) -> Json | None:
-    """A load; None where there is none that is the same."""
+    """A load; None if there is no equivalent."""
     vus = max(int(number_of(one.get("vus"))), 1)
     iterations = max(int(number_of(one.get("iterations"))), 1)
     duration = _seconds(one.get("duration"))
@@ -229,7 +229,7 @@ def _slos(thresholds: Mapping[str, Any], lines: _Lines, not_carried: NotCarried)
 
 
 def _slo(key: str, text: str) -> Json | None:
-    """An objective; None where there is none that is the same."""
+    """An objective; None if there is no equivalent."""
     tagged, found = _TAGGED.match(key), _THRESHOLD.match(text)
     if (
         tagged is None

@@ -1,4 +1,4 @@
-"""What a file is, by what is in it: its name says nothing, and standard input has none."""
+"""The kind of a file, from its contents: its name says nothing, and standard input has no name."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from perfrun.cli.init.source import SourceFile, table, text_of
 
 
 class SourceKind(StrEnum):
-    """What a source is, as messages call it."""
+    """The name of a kind of source in messages."""
 
     OPENAPI = "an OpenAPI document"
     HAR = "a HAR recording"
@@ -29,13 +29,13 @@ class SourceKind(StrEnum):
 
 _SUPPORTED = ", ".join(SourceKind)
 _KEY = re.compile(r"""["']?(openapi|swagger|paths|info|log|apiVersion)["']?[ ]*:""")
-"""Of a YAML document, at the beginning of a line."""
+"""Keys of a YAML document, at the beginning of a line."""
 _SCRIPT = re.compile(r"""(?:\bfrom|\bimport|\brequire\()\s*["']k6(?:/[\w/.-]*)?["']""")
 _TARGET = re.compile(r"[A-Z]+ +https?://\S+\s*\Z")
 
 
 def kind_of(source: SourceFile) -> SourceKind:
-    """What is not anything else is an access log. Raises SourceError."""
+    """The kind of a source; anything unknown is an access log. Raises SourceError."""
     head = source.head_text().lstrip()
     if source.is_archive:
         return SourceKind.K6
@@ -59,12 +59,12 @@ def kind_of(source: SourceFile) -> SourceKind:
 
 
 def _first_line(head: str) -> str:
-    """The first one that is no comment."""
+    """The first line that is not a comment."""
     return next((one for one in head.split("\n") if one.strip() and one[:1] != "#"), "")
 
 
 def _of_json(source: SourceFile, head: str) -> SourceKind:
-    """One document, or an object on each line."""
+    """For one JSON document, or an object on each line."""
     try:
         first = table(json.loads(head.partition("\n")[0]))
     except (ValueError, RecursionError):
@@ -87,7 +87,7 @@ def _of_document(source: SourceFile) -> SourceKind:
 
 
 def _known(root: dict[str, Any]) -> SourceKind | None:
-    """The kind of a document, by its keys."""
+    """The kind of a document, from its keys."""
     if isinstance(root.get("log"), dict):
         return SourceKind.HAR
     if root.keys() & {"openapi", "swagger", "paths"}:

@@ -1,4 +1,4 @@
-"""The load and the objectives of a draft: such that every objective can be told."""
+"""The load and the objectives of a draft, chosen so that every objective can be judged."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from perfrun.cli.init.draft import LoadDraft, ScenarioDraft
 
 RATE = 20.0
 _NEEDED = 240
-"""Samples that a p95 needs (200), and some more: arrivals are at random."""
+"""The samples that a p95 needs (200), and a reserve, because arrivals are random."""
 _RAMP = 30
 _NORMAL = 60
 _MIN_HOLD = 60
@@ -32,7 +32,7 @@ def steady(scenarios: Sequence[ScenarioDraft]) -> LoadDraft:
 
 
 def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) -> LoadDraft:
-    """A normal minute, then the busiest second, held."""
+    """A minute at the normal rate, then the rate of the busiest second, held."""
     median, peak = min(median, _MAX_RATE), min(peak, _MAX_RATE)
     stages: list[Json] = []
     if median < peak:
@@ -51,7 +51,7 @@ def as_logged(scenarios: Sequence[ScenarioDraft], median: float, peak: float) ->
 def users(
     scenarios: Sequence[ScenarioDraft], number: int = 5, slos: Sequence[Json] = ()
 ) -> LoadDraft:
-    """A few users who go through a journey over and over; ``slos`` are more objectives."""
+    """A few users who repeat a journey; ``slos`` are additional objectives."""
     load = {"closed": {"users": number, "duration": "2m", "thinkTime": "1s"}}
     notes = ("This many users repeat the journey at the same time.",)
     made = _judged(scenarios, load, notes, None, math.inf)
@@ -61,7 +61,8 @@ def users(
 def ramped_users(
     scenarios: Sequence[ScenarioDraft], number: int, ramp: int, seconds: int
 ) -> LoadDraft:
-    """So many users, ``ramp`` seconds until all are there, in all ``seconds``; 0: not said."""
+    """A closed load: the users start within ``ramp`` seconds, and all end after ``seconds``; 0: not
+    given."""
     notes = ("The users of the source." if seconds else f"CHANGE THIS: {_NO_END}.",)
     hold = max(seconds - ramp, 1) if seconds else 120
     stages = [{"users": max(number, 1), "ramp": f"{ramp}s", "hold": f"{hold}s"}]
@@ -69,7 +70,7 @@ def ramped_users(
 
 
 def burst(scenarios: Sequence[ScenarioDraft], iterations: int, users: int) -> LoadDraft:
-    """So many iterations, by so many users, as fast as they can."""
+    """A burst: this many iterations by this many users, as fast as possible."""
     number = max(iterations, 1)
     load = {"burst": {"requests": number, "concurrency": min(max(users, 1), number)}}
     notes = ("Each user of the source makes a number of iterations; these are all of them.",)
@@ -77,7 +78,7 @@ def burst(scenarios: Sequence[ScenarioDraft], iterations: int, users: int) -> Lo
 
 
 def arriving(scenarios: Sequence[ScenarioDraft], iterations: int, seconds: int) -> LoadDraft:
-    """So many users, of whom each makes one iteration, beginning one after the other."""
+    """Users who make one iteration each, and start one after the other."""
     rate = min(iterations / seconds, _MAX_RATE)
     load = {"open": {"rate": _rate(rate), "duration": f"{seconds}s"}}
     notes = (
@@ -96,7 +97,7 @@ def _judged(
     rate: float | None,
     iterations: float,
 ) -> LoadDraft:
-    """With objectives, but for the classes that have too few requests for any."""
+    """The load with its objectives, except for classes that have too few requests."""
     shares = _classes(scenarios)
     rare = frozenset(name for name, share in shares.items() if share * iterations < _NEEDED)
     if rare:
@@ -112,12 +113,12 @@ def _objectives(shares: Mapping[str, float], rate: float | None) -> Iterator[Jso
         of = f"class/{name}"
         yield {"metric": LATENCY_P95, "of": of, "max": _LATENCY[name]}
         if rate is not None:
-            # The floor of the class is meant for larger loads than a first test has.
+            # The default minimum of the class is meant for larger loads than that of a first test.
             yield {"metric": THROUGHPUT, "of": of, "min": _rate(_rounded_down(rate * share))}
 
 
 def _classes(scenarios: Sequence[ScenarioDraft]) -> dict[str, float]:
-    """How many requests of each class an iteration makes, on average."""
+    """How many requests of each class an iteration sends, on average."""
     weights = sum(scenario.weight for scenario in scenarios)
     shares: dict[str, float] = {}
     for scenario in scenarios:
@@ -127,7 +128,7 @@ def _classes(scenarios: Sequence[ScenarioDraft]) -> dict[str, float]:
 
 
 def _seconds_for(scenarios: Sequence[ScenarioDraft], rate: float) -> int:
-    """How long a load has to last for the percentiles of its classes: whole minutes."""
+    """How long a load has to last for the percentiles of its classes, in whole minutes."""
     least = min(_classes(scenarios).values())
     needed = math.ceil(_NEEDED / (rate * least) / 60 + 0.01) * 60
     return min(max(needed, _MIN_HOLD), _MAX_HOLD)
@@ -138,7 +139,7 @@ def _rate(per_second: float) -> str:
 
 
 def _rounded_down(rate: float) -> float:
-    """Two digits, and never more than the load gives."""
+    """Two digits, and never more than the load reaches."""
     digits = 1 - math.floor(math.log10(rate))
     step = 10.0**-digits
     return max(math.floor(rate / step) * step, 1e-6)

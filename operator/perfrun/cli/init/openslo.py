@@ -1,8 +1,7 @@
-"""Objectives of OpenSLO documents (v1, v1alpha), for the test that another source gives.
+"""Objectives of OpenSLO documents (v1, v1alpha), for the test that comes from another source.
 
-OpenSLO says what a query of some monitoring has to give; a run measures its own requests. So a
-query is never run: what it is about is read from its text, and what cannot be told from that is
-named.
+An OpenSLO objective refers to a query of a monitoring system; a run measures its own requests. So
+queries are never run: their text says what they are about, and what it does not say is reported.
 """
 
 import re
@@ -34,7 +33,7 @@ _OTHER_KINDS = "an object that is no SLO and no SLI"
 
 
 class _Slo(NamedTuple):
-    """An SLO with one of its objectives."""
+    """An SLO and one of its objectives."""
 
     shown: str
     indicator: Json
@@ -44,11 +43,11 @@ class _Slo(NamedTuple):
 
 
 class _UncarriedError(Exception):
-    """Why an objective is not one of a run."""
+    """Why a run cannot have an objective."""
 
 
 def openslo_amendment(documents: list[Any], source: str) -> Amendment:
-    """The objectives of a file. Raises SourceError where it has none that a run can judge."""
+    """The objectives of a file. Raises SourceError if a run can judge none of them."""
     not_carried = NotCarried()
     slos: dict[str, Json] = {}
     told: list[str] = []
@@ -172,7 +171,7 @@ def _percentile(quantile: float) -> str:
 
 
 def _unit(query: str) -> float | None:
-    """Seconds of one unit of the metric in a query."""
+    """Seconds per unit of the metric of a query."""
     return next((unit for pattern, unit in _UNITS if pattern.search(query)), None)
 
 
@@ -184,7 +183,7 @@ def _duration(seconds: float) -> str:
 
 
 def _number(value: object) -> object:
-    """A number that may be written as a text."""
+    """A number, possibly written as a string."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -192,7 +191,7 @@ def _number(value: object) -> object:
 
 
 def _query(node: object) -> str:
-    """All texts of a metric: what a source calls its query differs."""
+    """All strings of a metric: the field with the query depends on the data source."""
     found: list[str] = []
     left: list[Any] = [node]
     while left and len(found) < 20:

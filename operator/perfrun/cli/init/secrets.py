@@ -1,4 +1,4 @@
-"""What looks like a secret: by its name, or by itself. In doubt it is one."""
+"""What looks like a secret, by its name or by its value. If in doubt, it is one."""
 
 import re
 
@@ -22,12 +22,12 @@ _OPAQUE = 16
 
 
 def secret_name(name: str) -> bool:
-    """Whether what has this name is not to be copied."""
+    """Whether a value with this name must not be copied."""
     return _NAME.search(name[:200]) is not None
 
 
 def secret_value(value: str) -> bool:
-    """Whether a text looks like a token: long, and letters and digits in one piece."""
+    """Whether a text looks like a token: long, with letters and digits together."""
     if _UUID.match(value):
         return False
     if _PREFIX.match(value):
@@ -36,7 +36,7 @@ def secret_value(value: str) -> bool:
 
 
 def is_uuid(value: str) -> bool:
-    """Whether it is one, as databases make them."""
+    """Whether it is an id, as databases generate them."""
     return _UUID.match(value) is not None
 
 
@@ -47,7 +47,7 @@ def _opaque(piece: str) -> bool:
 
 
 class SecretFeed:
-    """The values that a test takes from a Secret of its own, as the columns of a feed."""
+    """The values that a test takes from its Secret, as columns of a feed."""
 
     def __init__(self, test: str) -> None:
         self.secret = f"{test}-secrets"
@@ -55,7 +55,7 @@ class SecretFeed:
         self._names = UniqueNames("_")
 
     def reference(self, name: str, value: str = "") -> str:
-        """The call that stands for a value; the value itself is only told from others by it."""
+        """The reference to a value; the value itself is only used to recognise it again."""
         known = self._columns.get((name, value))
         if known is None:
             known = self._columns[name, value] = self._names.take(variable_name(name), "value")
@@ -63,14 +63,14 @@ class SecretFeed:
 
     @property
     def feeds(self) -> tuple[Json, ...]:
-        """The feed, where anything needs it."""
+        """The feed, if anything needs it."""
         if not self._columns:
             return ()
         return ({"name": FEED, "csvFrom": secret_ref(self.secret, KEY)},)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How to fill it."""
+        """How to fill the Secret."""
         if not self._columns:
             return ()
         head = ",".join(self._columns.values())
@@ -88,7 +88,7 @@ def secret_ref(secret: str, key: str) -> Json:
 
 
 def fill_note(secret: str, keys: list[str]) -> str:
-    """How to make a Secret with these keys."""
+    """How to create a Secret with these keys."""
     literals = " ".join(f"--from-literal={key}=..." for key in keys)
     return (
         f"Fill the Secret: kubectl create secret generic {secret} {literals}; for perfrun run: "

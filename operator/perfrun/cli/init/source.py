@@ -1,4 +1,4 @@
-"""Reading what a user names as a source: bounded, and with a sentence for whatever is wrong."""
+"""Reads the sources that a user names: with size limits, and a sentence for every problem."""
 
 import io
 import json
@@ -24,21 +24,20 @@ _HEAD = 64 * 1024
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 _LIKE_JSON = re.compile(r'\s*[{\[]\s*["{\[]')
 _TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\n]')
-"""Of a JSON text: strings, which may contain the others; where objects begin and end; and lines."""
+"""Tokens of a JSON text: strings, which may contain the others; beginnings and ends of objects;
+line breaks."""
 
 
 class SourceFile:
     """A file that a user names: read once, so that it may be standard input. A context manager.
-
-    Raises SourceError.
-    """
+    Raises SourceError."""
 
     def __init__(self, file: str) -> None:
         self.name = file
         self.stream: BinaryIO
-        """From the first byte on."""
+        """From the first byte."""
         self.size = 0
-        """In bytes; 0 where it is not known."""
+        """In bytes; 0 if it is not known."""
         try:
             if file == "-":
                 self._opened: BinaryIO = sys.stdin.buffer
@@ -59,32 +58,32 @@ class SourceFile:
 
     @property
     def shown(self) -> str:
-        """What comments and messages call it."""
+        """How comments and messages call it."""
         return "standard input" if self.name == "-" else Path(self.name).name
 
     @property
     def position(self) -> int:
-        """How many bytes of a file were read from the disk."""
+        """How many bytes of a file were read so far."""
         return self._opened.tell()
 
     @property
     def stem(self) -> str:
-        """The name without its endings; empty for standard input."""
+        """The name without its suffixes; empty for standard input."""
         return "" if self.name == "-" else Path(self.name).name.partition(".")[0]
 
     @property
     def is_archive(self) -> bool:
-        """Whether it is a tar file, as those of k6 are."""
+        """Whether it is a tar file, as k6 archives are."""
         return self.head[257:262] == b"ustar"
 
     def head_text(self) -> str:
-        """The beginning as a text, whatever it is."""
+        """The beginning as a text, whatever it contains."""
         wide = self.head[:2] in _WIDE
         return self.head.decode("utf-16" if wide else "utf-8-sig", "replace")
 
     @cached_property
     def data(self) -> bytes:
-        """All of it, once. Raises SourceError where that is too much."""
+        """The whole contents. Raises SourceError if they are too large."""
         try:
             data = self.stream.read(MAX_JSON + 1)
         except OSError as error:
@@ -96,7 +95,7 @@ class SourceFile:
 
     @cached_property
     def text(self) -> str:
-        """All of it as a text. Raises SourceError."""
+        """The whole contents as a text. Raises SourceError."""
         data = self.data
         try:
             # Shells of Windows write UTF-16 into files.
@@ -106,7 +105,7 @@ class SourceFile:
 
     @cached_property
     def document(self) -> Any:
-        """The JSON or YAML document, the first one. Raises SourceError."""
+        """The first JSON or YAML document. Raises SourceError."""
         text = self.text
         no_json: SourceError | None = None
         if text.lstrip()[:1] in ("{", "["):
@@ -115,7 +114,7 @@ class SourceFile:
             except RecursionError:
                 raise SourceError(f"{self.name}: nested too deeply") from None
             except ValueError as error:
-                # YAML may begin with a brace too, but not a large file of it.
+                # YAML may begin with a brace too, but a large file will not be such YAML.
                 no_json = self._unparsed(error) if _LIKE_JSON.match(text) else None
         if len(text) > MAX_YAML:
             large = f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML: convert it to JSON"
@@ -126,7 +125,7 @@ class SourceFile:
             raise no_json or self._unparsed(error) from None
 
     def located_json(self) -> Any:
-        """A JSON document whose objects know their lines. Raises SourceError."""
+        """A JSON document whose objects have their line numbers. Raises SourceError."""
         text = self.text
         lines = _lines_of_objects(text)
         try:
@@ -139,7 +138,8 @@ class SourceFile:
             raise self._unparsed(error) from None
 
     def located_documents(self) -> list[Any]:
-        """The YAML or JSON documents of a file; objects know their lines. Raises SourceError."""
+        """The YAML or JSON documents of a file; objects have their line numbers. Raises
+        SourceError."""
         if len(self.text) > MAX_YAML:
             raise SourceError(f"{self.name}: more than {MAX_YAML // MIB} MiB of YAML")
         try:
@@ -148,7 +148,7 @@ class SourceFile:
             raise self._unparsed(error) from None
 
     def _unparsed(self, error: ValueError) -> SourceError:
-        """What is wrong with the text, with its place, as far as that is known."""
+        """What is wrong with the text, and where, as far as that is known."""
         if isinstance(error, YamlError):
             place, text = error.remark
             return SourceError(f"{where(self.name, place)}: error: {text}")
@@ -162,7 +162,7 @@ class SourceFile:
 
 
 class _Resumed(io.RawIOBase):
-    """A stream of which the head was read already."""
+    """A stream whose beginning was already read."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = head
@@ -181,8 +181,8 @@ class _Resumed(io.RawIOBase):
 
 
 def _lines_of_objects(text: str) -> Iterator[int]:
-    """The lines on which the objects of a JSON text begin, in the order in which they end: that of
-    a decoder's hook."""
+    """The lines on which the objects of a JSON text begin, in the order in which they end: the
+    order in which a decoder calls its hook."""
     line, begun = 1, []
     for token in _TOKENS.finditer(text):
         match token[0]:
@@ -195,7 +195,7 @@ def _lines_of_objects(text: str) -> Iterator[int]:
 
 
 def line_of(value: object) -> int:
-    """The line on which an object begins; 0 where that is not known."""
+    """The line on which an object begins; 0 if it is not known."""
     return value.line if isinstance(value, LocatedObject) else 0
 
 
@@ -205,22 +205,22 @@ def line_of_key(value: object, key: str) -> int:
 
 
 def table(value: object) -> dict[str, Any]:
-    """The object that is expected there, or an empty one."""
+    """The object that is expected there; empty if it is something else."""
     return value if isinstance(value, dict) else {}
 
 
 def rows(value: object) -> list[Any]:
-    """The list that is expected there, or an empty one."""
+    """The list that is expected there; empty if it is something else."""
     return value if isinstance(value, list) else []
 
 
 def text_of(value: object) -> str:
-    """The text that is expected there, or an empty one."""
+    """The text that is expected there; empty if it is something else."""
     return value if isinstance(value, str) else ""
 
 
 def number_of(value: object) -> float:
-    """The finite number that is expected there, or 0."""
+    """The finite number that is expected there; 0 if it is something else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(value) if abs(value) < 1e15 else 0.0
@@ -232,6 +232,6 @@ def no_number(name: str) -> NoReturn:
 
 
 def finite_number(text: str) -> float:
-    """For ``json.loads``: a number that becomes an infinity is none."""
+    """For ``json.loads``: refuses numbers that are too large for a float."""
     found = float(text)
     return found if math.isfinite(found) else no_number(text)

@@ -1,7 +1,7 @@
-"""Foreign texts in a manifest: names, paths, URLs, literals of templates, comments.
+"""Texts from a source in a manifest: names, paths, URLs, literals of templates, comments.
 
-Everything here takes any text and gives one that the API accepts: what comes from a source may
-have been written by anybody.
+The functions take any text and return one that the API accepts, because anybody may have written
+the source.
 """
 
 import re
@@ -12,7 +12,8 @@ from urllib.parse import quote, urlsplit
 
 from perfrun.api.names import DEFAULT_PORTS, URL_PATTERN
 
-# What a path and a query may hold as it is; '{' would be doubted as another tool's template.
+# Characters of a path and a query that need no encoding; '{' looks like the template of another
+# tool.
 _IN_PATH = "/:@!$&'()*+,;=~%?-._"
 _MAX_NAME_LENGTH = 50
 _MAX_COMMENT_LENGTH = 400
@@ -39,7 +40,7 @@ class VaryingText(NamedTuple):
     choices: tuple[str, ...] = ()
 
     def template(self, encode: Callable[[str], str] = str) -> str:
-        """As a template; ``encode`` is what the place asks of the texts."""
+        """As a template; ``encode`` is applied to the texts, as their place requires."""
         if self.call:
             return f"$({self.call})"
         texts = [f"'{encode(text)}'" for text in self.choices]
@@ -50,11 +51,11 @@ Part = str | VaryingText
 
 
 def chosen(texts: Sequence[str]) -> Part:
-    """One of ``texts`` in each request, as far as a template can hold them."""
+    """One of ``texts`` for each request, as far as a template can hold them."""
     shown: list[str] = []
     room = _MAX_CHOICES_LENGTH
     for text in dict.fromkeys(clean(text) for text in texts):
-        # Escapes may make three characters of each byte.
+        # An escaped byte takes three characters.
         room -= len(quote(text)) + 4
         if room < 0 or len(shown) == _MAX_CHOICES:
             break
@@ -64,7 +65,7 @@ def chosen(texts: Sequence[str]) -> Part:
 
 
 def clean(text: str) -> str:
-    """Without what no file can hold: half of a surrogate pair."""
+    """Without halves of surrogate pairs, which a file cannot contain."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -74,7 +75,7 @@ def literal(text: str) -> str:
 
 
 def encoded_path(text: str) -> str:
-    """A path with its query, with everything encoded that would mean something else."""
+    """A path with its query; everything that would have another meaning is encoded."""
     return quote(_LONE_PERCENT.sub("%25", clean(text)), safe=_IN_PATH)
 
 
@@ -84,12 +85,12 @@ def encoded_value(text: str) -> str:
 
 
 def text_template(parts: Sequence[Part]) -> str:
-    """The template of a text that is sent as it is: a body, the value of a header."""
+    """The template of a text that is sent unchanged: a body, or the value of a header."""
     out = ""
     for text, made in _pairs(parts):
         escaped = literal(text)
         if made is not None:
-            # A '$' before a template would make a literal of it.
+            # A '$' before a template would turn it into a literal.
             kept = escaped.rstrip("$")
             dollars = escaped[len(kept) :]
             out += f"{kept}$(choice('{dollars}'))" if dollars else escaped
@@ -100,11 +101,11 @@ def text_template(parts: Sequence[Part]) -> str:
 
 
 def path_template(parts: Sequence[Part]) -> str:
-    """The template of a path: texts as they stand there, and values that are made."""
+    """The template of a path: literals and generated values."""
     out = ""
     for text, made in _pairs(parts):
         escaped = literal(encoded_path(text))
-        # A '$' before a template would make a literal of it.
+        # A '$' before a template would turn it into a literal.
         if made is not None and escaped.endswith("$"):
             escaped = f"{escaped[:-1]}%24"
         out += escaped
@@ -114,7 +115,7 @@ def path_template(parts: Sequence[Part]) -> str:
 
 
 def _pairs(parts: Sequence[Part]) -> list[tuple[str, VaryingText | None]]:
-    """Texts that stand side by side as one: what is escaped may begin in one and end in another."""
+    """Adjacent literals are joined, because an escaped sequence may span two of them."""
     pairs: list[tuple[str, VaryingText | None]] = []
     text = ""
     for part in parts:
@@ -134,7 +135,7 @@ def slug(text: str, longest: int = _MAX_NAME_LENGTH) -> str:
 
 
 def variable_name(text: str) -> str:
-    """A name that a template can speak of."""
+    """A name that a template can refer to."""
     name = re.sub(r"[^A-Za-z0-9]+", "_", text[:100]).strip("_")[:40]
     return name if _VARIABLE_START.match(name) else f"v_{name}".rstrip("_")
 
@@ -145,16 +146,16 @@ def encoded(parts: Sequence[Part], encode: Callable[[str], str]) -> list[Part]:
 
 
 class UniqueNames:
-    """Names of which none is given twice."""
+    """Gives each name only once."""
 
     def __init__(self, joint: str = "-") -> None:
-        """``joint``: what stands between a name and its number."""
+        """``joint``: the separator between a name and its number."""
         self._joint = joint
         self._taken: dict[str, int] = {}
-        """By name, the number to try next."""
+        """The next number to try, by name."""
 
     def take(self, wanted: str, otherwise: str) -> str:
-        """``wanted``, with a number where it is taken; ``otherwise`` where it is empty."""
+        """``wanted``, with a number if it is taken; ``otherwise`` if it is empty."""
         name = stem = wanted or otherwise
         while name in self._taken:
             name = f"{stem}{self._joint}{self._taken[stem]}"
@@ -169,7 +170,7 @@ def counted(number: int, what: str = "request") -> str:
 
 
 def one_line(text: str, longest: int = _MAX_COMMENT_LENGTH) -> str:
-    """A text in a comment or a message: one line of what can be printed."""
+    """A text for a comment or a message: one line of printable characters."""
     shown = "".join(char if char.isprintable() else " " for char in text[: longest + 1])
     shown = " ".join(shown.split())
     return shown if len(text) <= longest else f"{shown[: longest - 3]}..."
@@ -181,8 +182,8 @@ def is_static_name(path: str) -> bool:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of a URL, without user, password and default port; empty where no
-    target can have it."""
+    """Scheme, host and port of a URL, without user, password and default port; empty if a target
+    cannot have it."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A draft of vegeta's targets: a list of requests that are sent in turn."""
+"""A draft from vegeta's targets: a list of requests that are sent in turn."""
 
 import base64
 import binascii
@@ -53,9 +53,9 @@ class VegetaTarget:
     url: str
     headers: tuple[tuple[str, str], ...]
     body: str | None
-    """None: it is not text."""
+    """None: not text."""
     file: str
-    """Where the body is; empty: here."""
+    """The file with the body; empty: the body is here."""
     line: int
 
     @property
@@ -71,7 +71,7 @@ class VegetaTarget:
 
     @property
     def shown(self) -> str:
-        """For a note: without a password."""
+        """How notes call it, without a password."""
         return f"{one_line(self.method, 20)} {one_line(self.origin + urlsplit(self.url).path, 80)}"
 
     @property
@@ -81,7 +81,7 @@ class VegetaTarget:
 
 
 def vegeta_draft(text: str, source: str, *, name: str, url: str) -> Draft:
-    """The draft of a list of targets, in either format. Raises SourceError."""
+    """The draft from a list of targets, in either format. Raises SourceError."""
     not_carried = NotCarried()
     targets = [one for one in _targets(text, source) if _is_usable(one, not_carried)]
     target, notes, mine = of_one_target(targets, url, not_carried)
@@ -172,7 +172,7 @@ def _decoded(text: str) -> str | None:
 
 
 def _is_usable(one: VegetaTarget, not_carried: NotCarried) -> bool:
-    """Whether it can be a step; why not is named."""
+    """Whether it can become a step; if not, the reason is reported."""
     try:
         known = usable_url(one.origin)
     except ValueError:

@@ -1,4 +1,4 @@
-"""From a draft to commented YAML."""
+"""Writes a draft as commented YAML."""
 
 import re
 import textwrap
@@ -16,7 +16,7 @@ _WIDTH = 100
 
 
 class _Dumper(yaml.SafeDumper):
-    """No anchors: a person reads it."""
+    """No anchors, for the sake of the reader."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -27,12 +27,12 @@ _PLAIN = re.compile(
     r"|[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h|%|/s|/m|/min|/h)\Z",
     re.IGNORECASE,
 )
-"""What no YAML of any version reads as a number, a date, a boolean or null."""
+"""Texts that no version of YAML reads as a number, a date, a boolean or null."""
 
 
 def _text(dumper: _Dumper, text: str) -> yaml.Node:
-    # Templates have single quotes in them. What cannot be seen is escaped: line breaks other than
-    # \n would be read as \n.
+    # Templates contain single quotes. Invisible characters are escaped: line breaks other than \\n
+    # would be read as \\n.
     readable = "'" in text and not set(text) & {'"', "\\"}
     plain = None if _PLAIN.match(text) else "'"
     style = '"' if readable or not text.isprintable() else plain
@@ -43,7 +43,7 @@ _Dumper.add_representer(str, _text)
 
 
 def write_drafts(drafts: Iterable[Draft], file: str) -> str:
-    """The documents of a file that is to be called ``file``."""
+    """The documents of a file that will be called ``file``."""
     return "---\n".join(_document(draft, file) for draft in drafts)
 
 
@@ -53,7 +53,7 @@ def yaml_text(document: Json) -> str:
 
 
 def manifest(draft: Draft) -> Json:
-    """The object that a draft means: what has to be read from what is written of it."""
+    """The object that a draft stands for; reading the written text has to give the same."""
     spec: Json = {"target": {"http": {"url": draft.url, **draft.http}}}
     if draft.script:
         spec = {"target": {"script": draft.script}}
@@ -159,7 +159,7 @@ def _step(step: StepDraft, rare: frozenset[str]) -> Json:
 
 
 def _kept(value: Any) -> Any:
-    """A value of JSON as an API server keeps it: 2.0 is 2 there."""
+    """A JSON value as an API server stores it: 2.0 becomes 2."""
     if isinstance(value, dict):
         return {key: _kept(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -176,7 +176,8 @@ def _field(owner: Json, name: str, indent: int) -> list[str]:
 
 
 def _block(value: Any, indent: int, *, flow: bool | None = None) -> list[str]:
-    """``flow`` None: what holds nothing deeper stands on one line, as in ``{rate: 10/s}``."""
+    """``flow`` None: something without nested collections is written on one line, as in ``{rate:
+    10/s}``."""
     text = yaml.dump(
         value,
         Dumper=_Dumper,

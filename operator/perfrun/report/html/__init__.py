@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: one run, or a comparison of several.
+"""Self-contained HTML pages: one run, or a comparison of several runs.
 
 A page needs no network and no script: the script only helps to read single points of a chart.
 """

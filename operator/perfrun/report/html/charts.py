@@ -27,9 +27,9 @@ class ChartLine:
     style: str
     """A class of the style sheet: colour and dashes."""
     label: str = ""
-    """Written at its end; empty: the legend names it."""
+    """Written at the end of the line; empty: the legend has the name."""
     mark: str = ""
-    """A character at each of ``marked``, and in the legend."""
+    """A character that is drawn at each of ``marked``, and in the legend."""
     marked: Sequence[Point] = ()
 
 
@@ -76,9 +76,9 @@ class DataRow:
     """A row of the table under a chart."""
 
     at: float
-    """On the x axis."""
+    """The position on the x axis."""
     cells: tuple[str, ...]
-    """The first one says where that is."""
+    """The first cell says where that is."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,16 @@ class Chart:
     notes: Sequence[str] = ()
     height: int = 240
     read: bool = True
-    """Whether it has enough points to offer reading single ones."""
+    """Whether it has enough points for the script that reads single points."""
 
     @property
     def places(self) -> list[str]:
-        """Where each row of the table is, in per cent of the picture's width."""
+        """The position of each row of the table, in per cent of the picture's width."""
         return [percent(self.x.at(row.at))[:-1] for row in self.rows]
 
 
 def steps(starts: Sequence[float], ends: Sequence[float], values: Sequence[float]) -> Pieces:
-    """One value from each start to each end."""
+    """A step curve: one value from each start to each end."""
     points: list[Point] = []
     for start, end, value in zip(starts, ends, values, strict=True):
         points += [(start, value), (end, value)]
@@ -123,7 +123,7 @@ def steps(starts: Sequence[float], ends: Sequence[float], values: Sequence[float
 def connected(
     starts: Sequence[float], ends: Sequence[float], values: Sequence[float | None]
 ) -> Pieces:
-    """The middles of intervals, connected; a value with none beside it spans its interval."""
+    """The middles of intervals, connected; a value without neighbours spans its interval."""
     pieces: list[list[Point]] = []
     reach: list[tuple[float, float]] = []
     before = False

@@ -1,6 +1,6 @@
-"""The page of two or more runs side by side, or of two groups of them.
+"""The page of two or more runs side by side, or of two groups of runs.
 
-Of groups, a metric has a strip with a point for each run, to show their spread.
+For groups, each metric has a strip with a point for each run, to show how much they vary.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ TONES: dict[Tone, str] = {
 
 
 def comparison_page(runs: Sequence[Reported], comparison: Comparison) -> str:
-    """A comparison as a self-contained HTML page; ``runs`` are those of its columns."""
+    """A comparison as a self-contained HTML page; ``runs`` are the runs of its columns."""
     first, *others = comparison.conclusion or ("nothing was compared",)
     return render(
         "comparison.html.j2",
@@ -71,7 +71,7 @@ def _named(runs: Sequence[Reported], comparison: Comparison) -> list[tuple[str, 
 
 
 def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
-    """Runs whose distribution is not drawn, and why."""
+    """The runs whose distribution is not drawn, and why."""
     if len(runs) > MAX_CURVES:
         return f"The chart shows the distributions of at most {MAX_CURVES} runs."
     names = [
@@ -85,7 +85,7 @@ def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
 
 
 def strips(comparison: Comparison) -> Iterator[Chart]:
-    """Of the metrics that differ, then of those that objectives are about, at most eight."""
+    """First the metrics that differ, then those that have objectives; at most eight."""
     told = [row for row in comparison.rows if row.statistics is not None]
     told.sort(key=lambda row: (_ORDER.index(_of(row).shown), not row.objective, row.of != ""))
     drawn = [row for row in told if len({cell.value for cell in row.cells} - {None}) > 1]

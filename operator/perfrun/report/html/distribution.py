@@ -28,9 +28,9 @@ from perfrun.report.html.svg import clean
 from perfrun.report.steps import worst_first
 
 MAX_CURVES = 6
-"""In one chart."""
+"""The maximum number of curves in one chart."""
 _POINTS = 200
-"""Of a curve."""
+"""The maximum number of points of a curve."""
 _MARKED = (0.5, 0.9, 0.99, 0.999, 0.9999)
 _SINGLE = "○"
 _RESPONSE, _SERVICE = "Response time", "Service time"
@@ -55,7 +55,7 @@ _SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9999, 0.99999)
 
 
 class Look(NamedTuple):
-    """What distinguishes a curve from the others."""
+    """What distinguishes a curve from the other curves."""
 
     style: str
     mark: str = ""
@@ -66,7 +66,7 @@ _LOOKS = [Look(f"s{index}", mark) for index, mark in enumerate("●■◆▼★�
 
 @dataclass(frozen=True)
 class Curve:
-    """One distribution, as far as known."""
+    """One distribution, as far as it is known."""
 
     name: str
     look: Look
@@ -74,7 +74,7 @@ class Curve:
 
     @property
     def samples(self) -> Histogram:
-        """Of all requests, with bounds of those that did not end."""
+        """All requests, with lower bounds for those that did not end."""
         return self.distribution.whole
 
     @property
@@ -84,21 +84,21 @@ class Curve:
 
     @property
     def known(self) -> int:
-        """How many of the fastest samples are exact."""
+        """How many of the fastest samples are known exactly."""
         return self.samples.count if self.bound is None else self.samples.below(self.bound)
 
     @property
     def supported(self) -> float:
-        """The share of samples up to which values are exact and enough samples lie beyond."""
+        """Up to this share, values are known exactly, and enough samples lie beyond it."""
         return max(0.0, min(self.known, self.samples.count - NEEDED_BEYOND) / self.samples.count)
 
     def text(self, share: float) -> str:
-        """The value at a share, as all other figures are written."""
+        """The value at a share, written like all other figures."""
         found = self.distribution.percentile(share) if share else self.distribution.statistic("min")
         return found.text(LATENCY_P95, ()) if isinstance(found, Reading) else NO_FIGURE
 
     def points(self) -> list[Point]:
-        """Of the supported part, evenly on the axis."""
+        """Points of the supported part, evenly spaced on the axis."""
         high = beyond(self.supported)
         if high <= 0:
             return []
@@ -106,7 +106,7 @@ class Curve:
         return _thinned([(place, self.samples.quantile(1 - 10.0**-place)) for place in places])
 
     def slowest(self) -> list[Point]:
-        """The slowest samples that are known exactly, each by itself: too few for percentiles."""
+        """The slowest samples that are known exactly, one by one: too few for percentiles."""
         count = self.samples.count
         ranks = range(max(1, count - NEEDED_BEYOND + 1), self.known + 1)
         return [
@@ -116,7 +116,7 @@ class Curve:
 
 
 def curve(name: str, look: Look, record: StepRecord, timing: Timing) -> Curve | None:
-    """The durations of a step's requests; None where there are none."""
+    """The durations of a step's requests; None if there are none."""
 
     def of(outcome: Outcome) -> Histogram:
         return record.timings.get(timing_key(timing, outcome)) or Histogram()
@@ -126,7 +126,8 @@ def curve(name: str, look: Look, record: StepRecord, timing: Timing) -> Curve | 
 
 
 def distributions(report: WorkerReport, plan: RunPlan, status: PerfRunStatus) -> Iterator[Chart]:
-    """Of all requests, and of each step; each chart has one clock."""
+    """A chart of all requests, and one of each step. In one chart, all durations start from the
+    same moment."""
     records = [record for record in report.window.steps if record.sent]
     whole = total(records)
     where = "in the window" if plan.load.capacity is None else "in the last hold"
@@ -155,7 +156,7 @@ def _differs(record: StepRecord) -> bool:
 
 
 def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
-    """Of all requests of each run, by their names."""
+    """A chart of all requests of each run, by the names of the runs."""
     curves = [
         curve(clean(name, 40), _LOOKS[index], total(one.result.report.window.steps), Timing.LATENCY)
         for index, (name, one) in enumerate(runs)
@@ -283,7 +284,7 @@ def _words(one: Curve) -> str:
 
 
 def _limit(slo: SloStatus, end: float) -> Limit | None:
-    """A mark at the percentile that an objective is about."""
+    """A mark at the percentile that has an objective."""
     statistic = slo.metric.partition(".")[2]
     share = QUANTILES.get(statistic)
     if share is None or slo.max is None or beyond(share) > end:
@@ -298,7 +299,7 @@ def _present(*curves: Curve | None) -> list[Curve]:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """Without redundant points on a horizontal line."""
+    """The points without those in the middle of a horizontal line."""
     return [
         point
         for index, point in enumerate(points)

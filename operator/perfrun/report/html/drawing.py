@@ -1,8 +1,8 @@
 """Charts as inline SVG that is readable on a phone and without colours.
 
-The curves lie in an inner SVG that is stretched to the width there is; texts and marks are placed
-beside it by percentages, so that they have the same size on a phone and on a desktop. Colour is
-never the only sign: lines differ by dashes, areas by stripes, and all have their names beside them.
+The curves are in an inner SVG that is stretched to the available width. Texts and marks are placed
+beside it by percentages, so they have the same size on a phone and on a desktop. Colour is never
+the only sign: lines differ by dashes, areas by stripes, and all have their names beside them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,26 +14,27 @@ from perfrun.report.html.charts import Area, Chart, Pieces, Point
 from perfrun.report.html.svg import element, number, percent
 
 WIDTH = 1000
-"""Of the inner SVG; it is stretched."""
+"""The width of the inner SVG, which is stretched."""
 LINE = 15
-"""How far apart, in pixels, labels have to be at least."""
+"""The minimum distance of labels, in pixels."""
 TOP = 12
-"""Where the names of stretches and moments are."""
+"""The height of the names of spans and moments."""
 LATE = 0.6
-"""From here on names of stretches are written to the left."""
+"""From this position on, the names of spans are written to the left."""
 NEAR = 0.12
-"""Texts that begin so near each other would overlap at one height."""
+"""Texts that begin closer together than this would overlap at one height."""
 INSIDE = 0.85
-"""A line that ends before this place has its name right there, others beside the picture."""
+"""A line that ends before this position has its name right there; others have it beside the
+picture."""
 
 
 def draw(chart: Chart) -> Markup:
-    """The picture."""
+    """A chart as SVG."""
     return _Drawing(chart).svg
 
 
 def legend(chart: Chart) -> list[tuple[Markup, str]]:
-    """A sample and the name of each line, area and limit that has one."""
+    """The legend: a sample and the name of each line, area and limit that has a name."""
     lines = [
         (sample("line", line.style, line.mark), line.name) for line in chart.lines if line.name
     ]
@@ -124,7 +125,7 @@ class _Drawing:
         )
 
     def _limits(self) -> Iterator[Markup]:
-        """The legend names them: a name beside a line would lie on a curve sooner or later."""
+        """The legend has the names: a name beside a line would cover a curve sooner or later."""
         for limit in self.chart.limits:
             y = self._y(limit.value)
             left = self._x(limit.start) if limit.start is not None else 0.0
@@ -146,13 +147,13 @@ class _Drawing:
             )
 
     def _marks(self) -> Iterator[Markup]:
-        """What tells one line from another where their colours do not."""
+        """What distinguishes lines whose colours look alike."""
         for line in self.chart.lines:
             for x, value in line.marked:
                 yield self._text(self._x(x), self._y(value), line.mark, f"mark {line.style}")
 
     def _ends(self) -> Iterator[Markup]:
-        """Names of lines at their ends, apart from each other."""
+        """The names of lines at their ends, moved apart where they would overlap."""
         named = [line for line in self.chart.lines if line.pieces and line.label]
         ends = [(self._x(x), self._y(y)) for x, y in (line.pieces[-1][-1] for line in named)]
         rooms = _apart(ends, self.chart.height)
@@ -194,7 +195,7 @@ class _Drawing:
 
 
 def _apart(ends: Sequence[Point], height: float) -> list[float]:
-    """Heights for texts at these ends (place, height): moved where they would overlap."""
+    """The heights of texts at these ends (place, height): moved where they would overlap."""
     order = sorted(range(len(ends)), key=lambda index: ends[index][1])
     rooms = [end[1] for end in ends]
 

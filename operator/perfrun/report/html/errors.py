@@ -6,11 +6,11 @@ from perfrun.report.html.scales import count_axis, tick_number
 from perfrun.report.html.timeline import Timeline, per_second
 
 MAX_CLASSES = 6
-"""In the chart; the rarer ones are one more."""
+"""Classes in the chart; the rarer ones are shown together."""
 
 
 def errors_chart(timeline: Timeline) -> Chart:
-    """Needs a request that failed."""
+    """The chart of a run in which at least one request failed."""
     classes = _classes(timeline.series)
     rates = {name: timeline.counted(values) for name, values in classes.items()}
     whole = [0.0] * len(timeline.starts)
@@ -49,7 +49,7 @@ def errors_chart(timeline: Timeline) -> Chart:
 
 
 def _classes(series: Series) -> dict[str, list[int]]:
-    """The most frequent classes of errors by time, and the others as one."""
+    """The most frequent classes of errors over time, and all others as one class."""
     if not series.errors:
         return {"failed": series.failed}
     by_count = sorted(series.errors.items(), key=lambda item: -sum(item[1]))
@@ -60,7 +60,7 @@ def _classes(series: Series) -> dict[str, list[int]]:
 
 
 def _bars(timeline: Timeline, lower: list[float], upper: list[float]) -> tuple[Pieces, Pieces]:
-    """A rectangle for each point that has a height; those side by side are one outline."""
+    """A rectangle for each point that is not 0; adjacent rectangles have one outline."""
     low: list[list[Point]] = []
     high: list[list[Point]] = []
     before = False

@@ -7,7 +7,6 @@ from perfrun.api.quantities import format_duration, format_exact_duration, forma
 from perfrun.api.run.perfrun import (
     PerfRun,
     PerfRunStatus,
-    RequestCounts,
     StepStatus,
     Summary,
     Verdict,
@@ -21,7 +20,7 @@ from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import StepRecord
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
-from perfrun.report.lines import by_count, explained
+from perfrun.report.lines import by_count, explained, request_counts
 from perfrun.report.steps import ALL, figure, named, number
 
 MAX_TRACES = 10
@@ -36,7 +35,7 @@ class Fact:
 
 
 def moment(text: str) -> str:
-    """``2026-11-22 02:00:03 UTC``; a text that is no time stays as it is."""
+    """``2026-11-22 02:00:03 UTC``; a text that is not a time is returned unchanged."""
     try:
         return f"{parse_time(text):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
@@ -44,7 +43,7 @@ def moment(text: str) -> str:
 
 
 def heading(run: PerfRun) -> list[Fact]:
-    """When, how long and why."""
+    """When the run took place, how long it took, and why it was started."""
     status, spec = run.status, run.spec
     facts = [Fact("Run", run.metadata.name)]
     if status.start_time:
@@ -70,15 +69,6 @@ def key_figures(summary: Summary) -> list[Fact]:
     return facts
 
 
-def requests(counts: RequestCounts) -> str:
-    """``sent = succeeded + failed + censored`` in words."""
-    told = (
-        f"{number(counts.sent)} sent: {number(counts.succeeded)} succeeded, "
-        f"{number(counts.failed)} failed"
-    )
-    return told + (f", {number(counts.censored)} still open at the end" if counts.censored else "")
-
-
 def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
     """What was planned, sent and failed."""
     iterations, attempts = summary.iterations, summary.attempts
@@ -88,7 +78,7 @@ def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
             f"{number(iterations.planned)} planned: {number(iterations.started)} started, "
             f"{number(iterations.dropped)} dropped",
         ),
-        Fact("Requests", requests(summary.requests)),
+        Fact("Requests", request_counts(summary.requests)),
         Fact(
             "On the wire",
             ", ".join(
@@ -111,13 +101,13 @@ def counts(summary: Summary, steps: Sequence[StepStatus]) -> list[Fact]:
 
 
 def parts(status: PerfRunStatus) -> list[tuple[str, Summary | StepStatus]]:
-    """By name: all steps together where there are several, and each of them, the worst first."""
+    """All steps together if there are several, then each step, the worst first; by name."""
     whole = [(ALL, status.summary)] if status.summary and len(status.steps) > 1 else []
     return [*whole, *named(status.steps)]
 
 
 def generator(run: PerfRun) -> list[Fact]:
-    """The health of perfrun itself."""
+    """How well perfrun itself kept up with the load."""
     status = run.status
     health, workers = status.generator, status.workers
     facts = []
@@ -247,14 +237,14 @@ def _stages(levels: Sequence[tuple[str, int, int]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """How far a run came that has no figures."""
+    """How far a run without figures came."""
 
     sentence: str
     facts: Sequence[Fact]
 
 
 def happened(run: PerfRun) -> Happened | None:
-    """Of a run that ended as Error; None for all others."""
+    """For a run that ended as Error; None for all others."""
     status = run.status
     if status.verdict is not Verdict.ERROR:
         return None
@@ -277,7 +267,7 @@ def happened(run: PerfRun) -> Happened | None:
 
 
 def objective_texts(result: RunResult | None) -> list[str]:
-    """The objectives of a run that was not judged: ``latency.p95 of list: at most 500ms``."""
+    """The objectives of a run without verdicts: ``latency.p95 of list: at most 500ms``."""
     told = []
     for slo in result.slos if result is not None else []:
         words = (("max", "at most"), ("min", "at least"))
@@ -289,7 +279,7 @@ def objective_texts(result: RunResult | None) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A slow request, to be looked up where traces are kept."""
+    """A slow request, and its trace id."""
 
     step: str
     latency: str
@@ -309,7 +299,7 @@ def slowest(report: WorkerReport) -> list[Trace]:
 
 
 def without_result(result: RunResult | None) -> str | None:
-    """Why there are no charts; None: there are."""
+    """Why there are no charts; None: there are charts."""
     if result is None:
         return (
             "The full result of this run is no longer kept, so there are no charts: the "

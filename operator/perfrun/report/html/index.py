@@ -33,8 +33,8 @@ class IndexRow:
 
 
 def run_pages(runs: Sequence[Reported]) -> Mapping[str, str]:
-    """Pages by file name: one for each run, and of several a list of all; of runs of one name the
-    last."""
+    """Pages by file name: one for each run, and a list if there are several. If runs have the same
+    name, the last one counts."""
     last = {_file(one.run): one for one in runs}
     pages = {file: run_page(one) for file, one in last.items()}
     if len(pages) > 1:
@@ -43,7 +43,7 @@ def run_pages(runs: Sequence[Reported]) -> Mapping[str, str]:
 
 
 def index_page(runs: Sequence[PerfRun]) -> str:
-    """The list, the worst verdicts first."""
+    """The list of runs, the worst verdicts first."""
     rows = sorted(map(_row, runs), key=lambda row: _place(row.verdict))
     counts = Counter(row.verdict for row in rows)
     told = [f"{counts[one]} {one.value}" for one in _ORDER if counts[one]]

@@ -1,4 +1,4 @@
-"""Charts of what was observed beside the load, over the same time as its response times."""
+"""Charts of what was observed during the load, on the time axis of its response times."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -29,19 +29,19 @@ _FAR = 4
 
 
 def observed_charts(timeline: Timeline) -> Iterator[Chart]:
-    """One chart per observed thing and metric."""
+    """One chart for each observed object and metric."""
     places = {thing.name: place for place, thing in enumerate(timeline.plan.observe)}
     seen = [one for one in timeline.report.observed if _inside(one, timeline.x)]
     order = list(OBSERVABLES)
     seen.sort(key=lambda one: (places.get(one.name, len(places)), order.index(one.metric)))
     for number, one in enumerate(seen[:MAX_CHARTS]):
-        # Zero restarts need no chart.
+        # A chart of zero restarts would be empty.
         if one.metric != RESTARTS or len(set(one.values)) > 1:
             yield _chart(f"observed-{number}", one, timeline)
 
 
 def unseen(timeline: Timeline) -> Iterator[str]:
-    """Sentences about things that could not be observed at all."""
+    """A sentence for each object that could not be observed at all."""
     seen = {one.name for one in timeline.report.observed if one.values}
     told = {
         one.name: one.trouble
@@ -87,7 +87,7 @@ def _inside(one: Observation, x: Scale) -> list[tuple[int, float]]:
 
 
 def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
-    """The points, joined where they are as close as they usually are."""
+    """The points, connected unless they are unusually far apart."""
     gaps = [after[0] - before[0] for before, after in pairwise(points)]
     longest = _GAP * median(gaps) if gaps else 0
     pieces: list[list[tuple[float, float]]] = [[points[0]]]
@@ -99,7 +99,7 @@ def _pieces(points: Sequence[tuple[float, float]]) -> Pieces:
 
 
 def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> ChartLine | None:
-    """The slope that memory.growth reports."""
+    """The slope that memory.growth measures."""
     if one.metric != MEMORY:
         return None
     begin, end = window(timeline.plan, timeline.report)
@@ -114,7 +114,7 @@ def _trend(one: Observation, timeline: Timeline, drawn: Observable) -> ChartLine
 def _limits(
     slos: Sequence[SloStatus], one: Observation, drawn: Observable
 ) -> tuple[list[Limit], list[str]]:
-    """Limits of single values, and sentences about those that lie far above."""
+    """Limits of single values, and a sentence for each limit that is far above the values."""
     highest, limits, notes = max(one.values), [], []
     for slo in slos:
         if slo.of != one.name or slo.metric not in (f"{one.metric}.max", f"{one.metric}.min"):
@@ -141,7 +141,7 @@ def _parsed(metric: str, text: str | None) -> float | None:
 def _around(
     one: Observation, x: Scale, text: Callable[[float], str], drawn: Observable
 ) -> Iterator[str]:
-    """Values before and after the load, and problems."""
+    """The values before and after the load, and problems."""
     points = list(zip(one.at, one.values, strict=True))
     before = [value for at, value in points if at < x.low]
     after = [value for at, value in points if at > x.high]

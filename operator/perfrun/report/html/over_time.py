@@ -28,7 +28,7 @@ _SHARES = {name: QUANTILES[name] for name in ("p50", "p95", "p99")}
 
 
 def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
-    """Those that there is something to draw of."""
+    """The charts for which there is data."""
     if not timeline.starts:
         return
     series = timeline.series
@@ -42,7 +42,7 @@ def charts_over_time(timeline: Timeline) -> Iterator[Chart]:
 
 
 def lag_chart(timeline: Timeline) -> Chart | None:
-    """The generator's own lag; None if there was none to measure."""
+    """The lag of the load generator; None if none was measured."""
     return _lag(timeline) if timeline.rated and any(timeline.series.lag) else None
 
 
@@ -54,7 +54,7 @@ def _latency(timeline: Timeline) -> Chart:
         ]
         for name, share in _SHARES.items()
     }
-    # The greatest is exact: the middle of its bucket would be another maximum than the table's.
+    # The maximum is exact: the middle of its bucket would differ from the maximum in the table.
     values["max"] = [float(sketch.greatest) if sketch.count else None for sketch in sketches]
     known = [value for its in values.values() for value in its if value is not None]
     limits, notes = _limits(timeline, max(known))
@@ -107,7 +107,7 @@ def _band(
     upper: str,
     style: str,
 ) -> Area:
-    """What lies between two percentiles, where both are drawn."""
+    """The area between two percentiles, if both are drawn."""
     both = [None not in pair for pair in zip(values[lower], values[upper], strict=True)]
     starts, ends = timeline.starts, timeline.ends
 
@@ -121,7 +121,7 @@ def _band(
 def _seldom(
     values: Mapping[str, Sequence[float | None]], sketches: Sequence[Sketch]
 ) -> Iterator[str]:
-    """Curves that are incomplete because there were too few requests."""
+    """The curves that have gaps because there were too few requests."""
     points = sum(sketch.count > 0 for sketch in sketches)
     needed = [
         f"{name} {samples_for(_SHARES[name])}"
@@ -133,7 +133,7 @@ def _seldom(
 
 
 def _two_maxima(timeline: Timeline, slowest: float) -> Iterator[str]:
-    """Why the slowest request in the chart is not that of the figures above it."""
+    """Why the slowest request in the chart differs from the maximum in the table."""
     summary = timeline.reported.run.status.summary
     latency = summary.latency if summary is not None else None
     shown = latency.max if latency is not None else None
@@ -155,7 +155,7 @@ def _timeouts(timeline: Timeline) -> Iterator[str]:
 
 
 def _limits(timeline: Timeline, highest: float) -> tuple[list[Limit], list[str]]:
-    """Limits of what is drawn, and sentences about those that lie far above."""
+    """The limits of the drawn metrics, and a sentence for each that is far above the values."""
     limits, notes = [], []
     for slo in latency_limits(timeline.reported.run.status.slos, timeline.plan):
         value = parse_duration(slo.max)

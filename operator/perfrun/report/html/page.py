@@ -23,7 +23,7 @@ _COLOURS = {
 
 
 def render(template: str, verdict: Verdict | None, mark: str, **values: Any) -> str:
-    """A whole page. ``verdict`` and ``mark`` are its icon's."""
+    """A whole page. Its icon shows ``verdict`` and ``mark``."""
     script = _asset("reader.js")
     return (
         _environment()
@@ -47,7 +47,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # Of every expression in every template, before it is escaped.
+        # Called for every expression in every template, before it is escaped.
         finalize=lambda value: clean(value) if _is_foreign(value) else value,
     )
     environment.globals.update(draw=draw, legend=legend)
@@ -64,7 +64,7 @@ def _asset(name: str) -> str:
 
 
 def _policy(script: str) -> str:
-    """Forbids all network access, and all scripts except ours."""
+    """The content security policy: no network access, and no scripts except ours."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "

@@ -1,4 +1,4 @@
-"""Where the response time of a step goes: its parts, stacked in one bar for each step."""
+"""How the response time of a step is divided: one stacked bar for each step."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class PhaseBar:
 
     step: str
     parts: dict[str, float]
-    """By :data:`NAMES`; those that were measured."""
+    """The measured parts, by :data:`NAMES`."""
 
     @property
     def total(self) -> float:
@@ -41,7 +41,7 @@ class PhaseBar:
 
     @property
     def total_text(self) -> str:
-        """The same, as other durations are written."""
+        """The same, written like other durations."""
         return format_duration(self.total)
 
     @property
@@ -50,7 +50,7 @@ class PhaseBar:
         return [format_duration(self.parts[n]) if n in self.parts else "" for n in NAMES]
 
     def draw(self, longest: float) -> Markup:
-        """The bar; one of ``longest`` takes all the width."""
+        """The bar; a bar of ``longest`` takes the whole width."""
         return element(
             "svg",
             *self._rectangles(longest),
@@ -82,7 +82,7 @@ class PhaseBar:
 
 
 def phase_bars(records: Sequence[StepRecord], steps: Sequence[StepStatus]) -> list[PhaseBar]:
-    """Of the worst steps, as far as their parts were measured; one at least has a first byte."""
+    """The bars of the worst steps, as far as their parts were measured; all have a first byte."""
     found = {(record.scenario, record.step): record for record in records}
     return [
         PhaseBar(clean(name, 60), parts)
@@ -97,14 +97,16 @@ def legend() -> list[tuple[Markup, str]]:
 
 
 def _parts(record: StepRecord | None) -> dict[str, float]:
-    """Averages over all requests: a connection that few of them had to open counts for all of them.
-    What is neither connecting nor the exchange itself was waiting."""
+    """Averages over all requests: a connection that only few of them had to open counts for all.
+
+    What is neither connecting nor the exchange itself was waiting.
+    """
     if record is None or not record.succeeded:
         return {}
 
     def average(timing: Timing) -> float | None:
         histogram = record.timings.get(timing_key(timing, Outcome.SUCCESS))
-        # Connections are opened for requests that fail, too.
+        # Connections are also opened for requests that fail.
         whole = record.sent if timing in _CONNECTING else record.succeeded
         return histogram.total / whole if histogram is not None else None
 

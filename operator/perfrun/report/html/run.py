@@ -60,7 +60,7 @@ def run_page(reported: Reported) -> str:
         tables=figure_tables(status.benchmark) if status.benchmark is not None else [],
         codes=code_rows(status.steps),
         pages=page_rows(status.steps),
-        # Nothing but base64, which was looked at when it was read, and too long to be cut.
+        # Only base64, which was checked when it was read; too long to be shortened.
         picture=Markup(picture.jpeg) if picture is not None else None,  # noqa: S704
         caption=caption(picture) if picture is not None else "",
         traces=facts.slowest(report) if report is not None else [],
@@ -77,7 +77,7 @@ def run_page(reported: Reported) -> str:
 
 
 def _notes(status: PerfRunStatus) -> list[str]:
-    """What follows the table of steps."""
+    """The notes below the table of steps."""
     if status.summary is None:
         return []
     return list(figure_notes(status.summary, status.steps, STATISTICS))
@@ -89,7 +89,7 @@ def _draw(reported: Reported) -> _Drawn:
     if why is not None or result is None or result.report is None:
         return _Drawn(missing=[why] if why else [])
     timeline = Timeline(reported, result.plan, result.report)
-    if result.plan.target.benchmark is not None:  # one command has no times to draw
+    if result.plan.target.benchmark is not None:  # a single command has no charts over time
         return _Drawn(list(observed_charts(timeline)), missing=list(unseen(timeline)))
     over_time = list(charts_over_time(timeline))
     charts = [

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S, NS_PER_US
 
 WIDE_RANGE = 30
-"""From this ratio of the highest to the lowest duration on, their axis is logarithmic."""
+"""If the highest duration is this many times the lowest one, the axis is logarithmic."""
 
 LABELLED_RANGE = 5000
-"""Up to this one, the 2 and 5 of each decade are labelled too."""
+"""Up to this ratio, the 2 and 5 of each decade have labels as well."""
 
 Format = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis; ``minor`` ones are left out where there is little room."""
+    """A labelled position on an axis; ``minor`` ticks are left out if there is little space."""
 
     at: float
-    """0 is the axis' start, 1 its end."""
+    """0 is the start of the axis, 1 its end."""
     label: str
     minor: bool = False
 
@@ -35,7 +35,7 @@ class Scale:
     logarithmic: bool = False
 
     def at(self, value: float) -> float:
-        """Where a value is: 0 to 1, held inside of the axis."""
+        """The position of a value: 0 to 1, clamped to the axis."""
         return min(1.0, max(0.0, _place(value, self.low, self.high, log=self.logarithmic)))
 
     def covers(self, value: float) -> bool:
@@ -49,7 +49,7 @@ def count_axis(highest: float, format: Format) -> Scale:
 
 
 def range_axis(low: float, high: float, format: Format) -> Scale:
-    """From somewhat below ``low`` to somewhat above ``high``; it does not begin at 0."""
+    """From somewhat below ``low`` to somewhat above ``high``; it need not begin at 0."""
     reach = high - low or abs(high) * 0.1 or 1.0
     low, high = low - reach * 0.08, high + reach * 0.08
     step = _decimal_step((high - low) / 4)
@@ -62,7 +62,7 @@ def range_axis(low: float, high: float, format: Format) -> Scale:
 
 
 def duration_axis(values: Iterable[float]) -> Scale:
-    """Of durations (ns): from 0, or logarithmic where they are far apart."""
+    """An axis for durations (ns): from 0, or logarithmic if they are far apart."""
     positive = [value for value in values if value > 0]
     low, high = min(positive, default=NS_PER_MS), max(positive, default=NS_PER_MS)
     if high / low <= WIDE_RANGE:
@@ -78,7 +78,7 @@ def duration_axis(values: Iterable[float]) -> Scale:
 
 
 def time_axis(end: int) -> Scale:
-    """Of time since the load began (ns): minutes and seconds."""
+    """An axis for the time since the start of the load (ns), in minutes and seconds."""
     if 0 < end < 2 * NS_PER_S:
         part = _decimal_step(end / 5)
         places = [number * part for number in range(int(end / part) + 1)]
@@ -100,10 +100,8 @@ def time_axis(end: int) -> Scale:
 
 
 def percentile_axis(count: int) -> Scale:
-    """An axis for shares of ``count`` samples: each decade of the tail has the same width.
-
-    Places are asked for by :func:`beyond`.
-    """
+    """An axis for shares of ``count`` samples, on which each decade of the tail has the same width.
+    :func:`beyond` gives the position of a share."""
     end = math.log10(max(count, 20))
     shares = ((0.0, "0%"), (0.5, "50%"), (0.9, "90%"), *_nines(end))
     ticks = [
@@ -115,7 +113,7 @@ def percentile_axis(count: int) -> Scale:
 
 
 def beyond(share: float) -> float:
-    """How far out on a percentile axis a share lies: 1 at 90%, 2 at 99%, and so on."""
+    """The position of a share on a percentile axis: 1 for 90%, 2 for 99%, and so on."""
     return -math.log10(max(1 - share, 1e-12))
 
 
@@ -133,7 +131,7 @@ def tick_number(value: float) -> str:
 
 
 def clock(ns: float) -> str:
-    """``1m 30s`` after the start; tenths of a second where there are any; ``17ms``."""
+    """``1m 30s`` after the start; tenths of a second if there are any; ``17ms``."""
     if 0 < ns < NS_PER_S / 10:
         return f"{ns / NS_PER_MS:.3g}ms"
     hours, rest = divmod(round(ns / NS_PER_S, 1), 3600)
@@ -168,7 +166,7 @@ def _unit(ns: float) -> int:
 
 
 def _digits(low: float, high: float) -> list[tuple[int, float]]:
-    """The 1, 2 and 5 of each decade from ``low`` to ``high``."""
+    """The 1, 2 and 5 of each decade, starting at ``low``, up to ``high``."""
     first = math.floor(math.log10(low) + 1e-9)
     last = math.ceil(math.log10(high) - 1e-9)
     found = [

@@ -5,7 +5,7 @@ from markupsafe import Markup, escape
 from perfrun.api.sentence import printable
 
 MAX_CHARACTERS = 2048
-"""Of a text that others wrote; the rest is left out."""
+"""Maximum length of a text from others; the rest is left out."""
 
 Attribute = str | float | None
 
@@ -19,7 +19,8 @@ def clean(text: str, most: int = MAX_CHARACTERS) -> str:
 def element(name: str, *children: str, **attributes: Attribute) -> Markup:
     """One element. Names are ours; texts and values are escaped unless they are Markup.
 
-    ``class_`` is ``class``, and other underscores are hyphens; None leaves an attribute out.
+    ``class_`` becomes ``class``, and other underscores become hyphens; an attribute that is None is
+    left out.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"'
@@ -36,7 +37,7 @@ def number(value: float) -> str:
 
 
 def percent(place: float) -> str:
-    """A place from 0 to 1 as SVG and CSS write it."""
+    """A position from 0 to 1, as SVG and CSS write it."""
     return f"{place * 100:.2f}".rstrip("0").rstrip(".") + "%"
 
 

@@ -1,4 +1,4 @@
-"""The series of a run on the axis of time that its charts share."""
+"""The series of a run on the time axis that all its charts share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ from perfrun.report.html.facts import moment
 from perfrun.report.html.scales import Scale, clock, time_axis
 
 MAX_POINTS = 300
-"""Maximum points in a chart; beyond that pairs are joined."""
+"""Maximum points in a chart; if there are more, adjacent points are merged."""
 MIN_POINTS = 30
-"""So many are left where points are joined because they have too few samples for a percentile."""
+"""At least this many points remain when points are merged because they have too few samples for a
+percentile."""
 MAX_HOLDS = 12
-"""Of a capacity search, that are named in a chart."""
+"""Maximum holds of a capacity search that are named in a chart."""
 _COUNTS = ("planned", "started", "succeeded", "failed")
 
 
@@ -35,7 +36,7 @@ class Timeline:
 
     @cached_property
     def series(self) -> Series:
-        """The series in points that are large enough to show; missing counts are 0."""
+        """The series, with points that are long enough to be drawn; missing counts are 0."""
         series = self.report.series.model_copy(deep=True)
         length = max(len(getattr(series, name)) for name in _COUNTS)
         for name in _COUNTS:
@@ -61,18 +62,18 @@ class Timeline:
 
     @cached_property
     def x(self) -> Scale:
-        """The axis that all these charts share."""
+        """The axis that all charts over time share."""
         return time_axis(max(self.report.load_time, self.ends[-1] if self.ends else 0))
 
     @property
     def x_title(self) -> str:
-        """From when the time is counted."""
+        """The moment from which the time is counted."""
         began = self.reported.run.status.start_time
         return f"time since {moment(began) if began else 'the load began'}"
 
     @property
     def interval(self) -> str:
-        """How long a point is."""
+        """The length of a point."""
         return clock(self.series.resolution)
 
     def stopped(self) -> str | None:
@@ -93,7 +94,7 @@ class Timeline:
 
     @cached_property
     def spans(self) -> list[Span]:
-        """The parts outside of the window."""
+        """The parts of the load outside of the window."""
         warmup, end = self.plan.load.warmup or 0, self.report.load_time
         spans = [Span(0, min(warmup, end), "warm-up, not judged")] if warmup else []
         if self.ends and self.ends[-1] - end >= self.series.resolution:
@@ -102,12 +103,12 @@ class Timeline:
 
     @cached_property
     def moments(self) -> list[Moment]:
-        """When the load was stopped."""
+        """The moment at which the load was stopped."""
         return [Moment(self.report.load_time, "stopped")] if self.report.stopped else []
 
     @cached_property
     def holds(self) -> list[Moment]:
-        """When each hold of a capacity search began."""
+        """The moments at which the holds of a capacity search began."""
         status = self.reported.run.status
         holds = status.capacity.holds if status.capacity is not None else []
         named = len(holds) <= MAX_HOLDS
@@ -118,7 +119,7 @@ class Timeline:
         ]
 
     def counted(self, values: Sequence[int]) -> list[float]:
-        """A second. The point in which the load ends counts until then, for all that is drawn."""
+        """Rates per second. The point in which the load ends counts until then."""
         load_end = self.report.load_time
         rates = []
         for start, end, value in zip(self.starts, self.ends, values, strict=True):
@@ -127,7 +128,7 @@ class Timeline:
         return rates
 
     def steps(self, values: Sequence[float], *, until_end: bool = False) -> Pieces:
-        """One level for each point; ``until_end``: until the load is over."""
+        """A step curve with one level for each point; ``until_end``: until the load is over."""
         count = len(values)
         ends = self.ends
         if until_end:
@@ -145,7 +146,7 @@ class Timeline:
         return f"{clock(self.starts[index])} to {clock(self.ends[index])}"
 
     def rows(self, *columns: Sequence[str]) -> list[DataRow]:
-        """The table of a chart: when, and a text of each column."""
+        """The rows of a chart's table: the time, and a text for each column."""
         return [
             DataRow((self.starts[index] + self.ends[index]) / 2, (self.span_text(index), *cells))
             for index, cells in enumerate(zip(*columns, strict=True))
@@ -159,7 +160,7 @@ def _has_p95(series: Series) -> bool:
 
 
 def _between(start: str | None, end: str | None) -> float | None:
-    """ns from one time to another; None where one of them is not known."""
+    """ns from one time to another; None if one of them is not known."""
     try:
         return (parse_time(end or "") - parse_time(start or "")).total_seconds() * NS_PER_S
     except ValueError:
@@ -167,5 +168,5 @@ def _between(start: str | None, end: str | None) -> float | None:
 
 
 def per_second(value: float) -> str:
-    """A rate in a table."""
+    """A rate, as tables show it."""
     return f"{value:,.1f}".removesuffix(".0")

@@ -1,1 +1,1 @@
-"""A test from what a browser has recorded (HAR)."""
+"""A test from the recording of a browser (HAR)."""

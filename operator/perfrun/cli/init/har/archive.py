@@ -1,4 +1,4 @@
-"""A draft of a browser's recording: the journey of a user, in order, with its pauses."""
+"""A draft from a browser's recording: the journey of a user, in order, with its pauses."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,10 +32,7 @@ _MAX_THINK_MS = 30_000
 def har_drafts(
     root: Any, *, source: str, name: str, url: str, writes: bool, everything: bool
 ) -> list[Draft]:
-    """A draft for the site that was visited; with ``everything`` one for each origin.
-
-    Raises SourceError.
-    """
+    """A draft for the visited site; ``everything``: one for each origin. Raises SourceError."""
     entries, unread = entries_of(root, source)
     left: Counter[str] = Counter()
     if unread:
@@ -59,7 +56,7 @@ def har_drafts(
         asked = url if origin == main and url else origin
         host = urlsplit(origin).hostname or ""
         wanted = (name if origin == main else slug(f"{name} {host}")) or slug(host) or "journey"
-        # Room for a number behind it.
+        # Leaves space for a number at the end.
         title = names.take(wanted if wanted == name else wanted[:36].strip("-"), "journey")
         told = Counter(left)
         draft = _draft(
@@ -72,7 +69,7 @@ def har_drafts(
             everything=everything,
         )
         given_up.update(told)
-        left.clear()  # told once
+        left.clear()  # reported only once
         if draft is not None:
             drafts.append(draft)
     if not drafts:
@@ -89,8 +86,8 @@ def _reasons(left: Counter[str]) -> str:
 
 
 def _main(entries: Sequence[Entry], by_origin: dict[str, list[Entry]], url: str) -> str:
-    """The origin that the test is about: that of --url, else the one of the first page that was
-    shown, else the one that was asked most."""
+    """The origin that is tested: that of --url, otherwise that of the first page, otherwise the one
+    with the most requests."""
     parts = urlsplit(url)
     asked = f"{parts.scheme}://{parts.netloc.lower()}"
     if asked in by_origin:
@@ -158,7 +155,7 @@ def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool)
 
 def _steps(entries: Sequence[Entry], hider: SecretReplacer, left: Counter[str]) -> list[StepDraft]:
     names = UniqueNames()
-    names.take("journey", "")  # steps and scenarios share their names
+    names.take("journey", "")  # steps and scenarios share one set of names
     taken: list[tuple[StepDraft, Entry]] = []
     for entry in entries:
         if len(taken) == MAX_STEPS:
@@ -198,7 +195,7 @@ def _step(entry: Entry, hider: SecretReplacer, names: UniqueNames) -> StepDraft:
 
 
 def _with_kind(headers: tuple[Json, ...], entry: Entry, body: Body) -> tuple[Json, ...]:
-    """With the Content-Type of the body, where the recording has it beside the headers alone."""
+    """With the Content-Type of the body if the recording has it only beside the headers."""
     if body.text is None and body.json is None:
         return headers
     stated = [one for one in headers if one["name"] == "Content-Type"]
@@ -213,8 +210,8 @@ def _with_kind(headers: tuple[Json, ...], entry: Entry, body: Body) -> tuple[Jso
 
 
 def _expected(status: int | None) -> tuple[int, ...]:
-    """304 answers a question that only a browser's cache asks, 206 one for a part of a file; the
-    headers of neither are copied."""
+    """304 answers a question that only a browser with a cache asks, 206 a request for a part of a
+    file. Their headers are not copied."""
     if status is None or status == 304:
         return ()
     return (200, 206) if status == 206 else (status,)
@@ -230,13 +227,13 @@ def _with_pause(step: StepDraft, entry: Entry, later: Entry | None) -> StepDraft
 
 
 def _target(entries: Sequence[Entry], hider: SecretReplacer) -> tuple[Json, list[str]]:
-    """More fields of the target, and what to know of them."""
+    """Further fields of the target, and notes about them."""
     http: Json = hider.authorization(list(entries))
     notes = []
     if sum(one.http2 for one in entries) * 2 > len(entries):
         http["protocol"] = "HTTP/2"
     if any(300 <= (one.status or 0) < 400 and one.status != 304 for one in entries):
-        http["redirects"] = 0  # where they lead to are steps of their own
+        http["redirects"] = 0  # the requests that they lead to are separate steps
     sent = any(one.sends_cookies for one in entries)
     if sent or any(one.sets_cookies for one in entries):
         http["cookies"] = True

@@ -1,4 +1,4 @@
-"""The requests of a HAR recording, as far as a test may have them."""
+"""The requests of a HAR recording that a test can contain."""
 
 import base64
 import re
@@ -42,38 +42,36 @@ class Param(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One request of a recording and what came back."""
+    """One recorded request and its response."""
 
     method: str
     origin: str
     """``https://shop.example``."""
     path: str
-    """With its query, as it went out."""
+    """With its query, as it was sent."""
     headers: tuple[NameValue, ...]
     mime: str
-    """Of the body that was sent."""
+    """The content type of the body."""
     body: str | None
-    """None: there was one, and the recording does not have it as a text."""
+    """None: the recording does not have the body as a text."""
     params: tuple[Param, ...]
-    """A form whose text the recording does not have."""
+    """A form that is recorded only as fields."""
     status: int | None
-    """0: the request was given up or blocked. None: the recording has no response."""
+    """0: the request was cancelled or blocked. None: the recording has no response."""
     http2: bool
     static: bool
     page: bool
-    """A document that a browser shows."""
+    """Whether it is a document that a browser displays."""
     sends_cookies: bool
     sets_cookies: bool
     start: float
-    """Seconds since 1970, 0 where it is not known."""
+    """Seconds since 1970; 0: not known."""
     end: float
 
 
 def entries_of(root: Any, source: str) -> tuple[list[Entry], int]:
-    """The requests in the order in which they were sent, and how many could not be read.
-
-    Raises SourceError where it is no recording.
-    """
+    """The requests in the order in which they were sent, and how many could not be read. Raises
+    SourceError if the file is not a recording."""
     log = table(root).get("log")
     if not isinstance(table(log).get("entries"), list):
         raise SourceError(
@@ -123,7 +121,7 @@ def _place(url: str) -> tuple[str, str] | None:
 
 
 def _query(request: Json) -> str:
-    """The query, where it stands beside the URL and not in it. Names and values are decoded."""
+    """The query, if it is recorded beside the URL and not in it. Names and values are decoded."""
     pairs = [
         f"{encoded_value(text_of(table(one).get('name')))}"
         f"={encoded_value(text_of(table(one).get('value')))}"
@@ -144,7 +142,7 @@ def _body(request: Json, posted: Json) -> str | None:
 
 
 def _is_multipart(posted: Json) -> bool:
-    """Of such a form the fields say more than the text, which lacks what was in the files."""
+    """The fields of such a form contain more than its text, which lacks the contents of files."""
     return text_of(posted.get("mimeType")).lower().startswith("multipart/")
 
 

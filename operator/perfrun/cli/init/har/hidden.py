@@ -1,4 +1,4 @@
-"""Requests of a recording without their secrets, and with ids in one place each."""
+"""Requests of a recording without their secrets, and with each id in one place."""
 
 import json
 import re
@@ -31,7 +31,7 @@ _SENT_ANYWAY = re.compile(
 )
 _NUMBER = re.compile(r"[0-9]{1,20}\Z")
 _BUSTER = re.compile(r"1[5-9][0-9]{11}\Z")
-"""A time in milliseconds: what keeps caches away."""
+"""A time in milliseconds, which prevents caching."""
 _FRESH = re.compile(r"(request|correlation|trace|idempotency)[-_]?(id|key)\Z", re.IGNORECASE)
 _MAX_DEPTH = 32
 _MAX_BODY_LENGTH = 16 * 1024
@@ -42,21 +42,21 @@ class UnwrittenError(Exception):
 
 
 class Body(NamedTuple):
-    """What is sent: JSON, or a text, each as a template."""
+    """A body: JSON or a text, each as a template."""
 
     json: Any = None
     text: str | None = None
     kind: str = ""
-    """The value of Content-Type, where it is not the one of the recording."""
+    """The value of Content-Type, if it differs from the recorded one."""
 
 
 class SecretReplacer:
-    """Replaces what is secret by references to a Secret, and ids by variables."""
+    """Replaces secrets by references to a Secret, and ids by variables."""
 
     def __init__(self, test: str, variables: Variables, feed: SecretFeed) -> None:
         self.secret = f"{test}-credentials"
         self.keys: dict[str, None] = {}
-        """Of that Secret: values of headers."""
+        """The keys of that Secret: values of headers."""
         self.dropped: dict[str, None] = {}
         """Headers that were not copied, by name."""
         self._variables = variables
@@ -77,7 +77,7 @@ class SecretReplacer:
         return path_template(parts)
 
     def headers(self, entry: Entry) -> tuple[Json, ...]:
-        """The headers that are copied, and those that a Secret gives."""
+        """The headers that are copied, and those whose values come from a Secret."""
         found: dict[str, Json] = {}
         for name, value in entry.headers:
             if name in _COPIED and not secret_value(value):
@@ -97,12 +97,12 @@ class SecretReplacer:
 
     @staticmethod
     def kind_of(entry: Entry) -> str:
-        """The media type of what was sent: the recording says it in one of two places."""
+        """The media type of the body, which the recording has in one of two places."""
         stated = (one.value for one in entry.headers if one.name == "content-type" and one.value)
         return entry.mime or next(stated, "")
 
     def body(self, entry: Entry) -> Body:
-        """What a step sends. Raises UnwrittenError."""
+        """The body of a step. Raises UnwrittenError."""
         if entry.body is None:
             raise UnwrittenError("with a body that the recording does not contain as text")
         if len(entry.body) > _MAX_BODY_LENGTH:
@@ -128,7 +128,7 @@ class SecretReplacer:
             raise UnwrittenError("with a body that is not JSON") from None
         value = self._value(found, "", 0)
         if value is None or not _is_exact(found):
-            # A manifest has no null there, and of long numbers an API server keeps some digits.
+            # A manifest cannot contain null there, and an API server shortens long numbers.
             return Body(text=json.dumps(value, ensure_ascii=False))
         return Body(json=value)
 
@@ -178,7 +178,7 @@ class SecretReplacer:
         return literal(pair)
 
     def _value(self, value: Any, name: str, depth: int) -> Any:
-        """Numbers stay as they are: a template would make a text of them."""
+        """Numbers stay unchanged: a template would turn them into strings."""
         if depth > _MAX_DEPTH:
             raise UnwrittenError("with a body that is nested too deeply")
         if isinstance(value, dict):
@@ -192,7 +192,7 @@ class SecretReplacer:
         return value
 
     def authorization(self, entries: list[Entry]) -> Json:
-        """The ``auth`` of the target, by the kind of credentials that were sent."""
+        """The ``auth`` of the target, for the kind of credentials that were sent."""
         sent = [
             one.value
             for entry in entries
@@ -218,7 +218,7 @@ class SecretReplacer:
 
 
 def _is_exact(value: Any) -> bool:
-    """Whether all numbers stay what they are in a manifest."""
+    """Whether a manifest keeps all numbers as they are."""
     if isinstance(value, dict):
         return all(_is_exact(one) for one in value.values())
     if isinstance(value, list):
@@ -227,7 +227,7 @@ def _is_exact(value: Any) -> bool:
 
 
 def plain_path(path: str) -> str:
-    """A path without what differs and what is secret: fit for a name."""
+    """A path without variable and secret parts, so that it can become a name."""
     return "/".join(segment for segment in path.partition("?")[0].split("/") if _is_plain(segment))
 
 
@@ -236,7 +236,7 @@ def _is_plain(segment: str) -> bool:
 
 
 def _is_token(segment: str) -> bool:
-    """Names of static assets look like one too: they have hashes in them."""
+    """Names of static assets may look like secrets too: they contain hashes."""
     return secret_value(unquote(segment)) and not is_static_name(segment)
 
 

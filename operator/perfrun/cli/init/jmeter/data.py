@@ -15,7 +15,7 @@ _MAX_FEEDS = 10
 
 
 class DataSets:
-    """The feeds of a plan. Two data sets with the same file and variables are one."""
+    """The feeds of a plan. Two data sets with the same file and variables become one feed."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class DataSets:
 
     @property
     def feeds(self) -> tuple[Json, ...]:
-        """Of the test."""
+        """The feeds of the test."""
         return tuple(self._feeds.values())
 
     @property
@@ -49,7 +49,7 @@ class DataSets:
         return tuple(self._notes)
 
     def apply(self, elements: Sequence[JmeterElement]) -> None:
-        """From now on these have the values; the nearest one goes before the others."""
+        """These data sets apply from now on; the nearest one takes precedence."""
         columns: dict[str, str] = {}
         self._values.other_feed = ""
         for one in elements:

@@ -1,4 +1,4 @@
-"""A draft of a JMeter test plan."""
+"""A draft from a JMeter test plan."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -47,14 +47,14 @@ def jmeter_draft(data: bytes, source: str, *, name: str, url: str) -> Draft:
 
 @dataclass(frozen=True)
 class _Group:
-    """A thread group and those of its samplers that go to the target, with their pauses."""
+    """A thread group and its samplers for the target, with their pauses."""
 
     group: ThreadGroup
     samplers: tuple[JmeterSampler | PlacedSampler, ...]
 
 
 class _Drafting:
-    """One reading of a plan."""
+    """Reads a plan once."""
 
     def __init__(
         self, root: XmlElement, source: str, name: str, url: str, secret: Iterable[str]
@@ -88,7 +88,7 @@ class _Drafting:
             reasons = " ".join(self._not_carried.notes()[:5])
             raise SourceError(f"{self._source}: no HTTP sampler can be used. {reasons}")
         self._target(groups)
-        if not (setup or teardown):  # which do not send what all steps of the load send
+        if not (setup or teardown):  # they do not send what all steps of the load send
             headers, scenarios = with_common_headers(scenarios)
             if headers:
                 self._http["headers"] = headers
@@ -131,7 +131,7 @@ class _Drafting:
                 self.foreign.extracted(name.strip())
 
     def _placed(self) -> tuple[str, tuple[str, ...], list[_Group]]:
-        """The URL of the target, notes about it, and what goes there."""
+        """The URL of the target, notes about it, and the samplers for it."""
         found: dict[int, PlacedSampler] = {}
         for group in self._plan.groups:
             for sampler in group.samplers:
@@ -162,7 +162,7 @@ class _Drafting:
     def _around(
         self, groups: Sequence[_Group], place: str, steps: JmeterSteps
     ) -> tuple[StepDraft, ...]:
-        """The steps of a set-up or a tear-down."""
+        """The steps of a setup or a teardown."""
         made: list[StepDraft] = []
         self._values.begin()
         for one in groups:
@@ -198,7 +198,7 @@ class _Drafting:
         return scenarios, of_load
 
     def _target(self, groups: Sequence[_Group]) -> None:
-        """Fields of the target that a plan has for each sampler, and those of all."""
+        """Fields of the target that a plan has for each sampler, and those that apply to all."""
         here = [one for it in groups for one in it.samplers if isinstance(one, PlacedSampler)]
         samplers, origins = [one.sampler for one in here], {one.origin for one in here}
         follows = [
@@ -257,7 +257,7 @@ class _Drafting:
 
 
 def origin_in(url: str) -> str:
-    """Scheme, host and port of a URL as samplers have them; empty where it is none."""
+    """Scheme, host and port of a URL, as samplers have them; empty if it is not a URL."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -17,19 +17,20 @@ _UNITS = {"S": 1, "M": 60}
 
 @dataclass(frozen=True)
 class Threads:
-    """How many users a thread group has, and for how long."""
+    """The number of users of a thread group, and its duration."""
 
     users: int
     ramp: int
-    """Seconds until all have begun."""
+    """Seconds until all users have started."""
     loops: int
-    """How often each goes through it; 0: until the end."""
+    """Iterations of each user; 0: until the end."""
     seconds: int
-    """How long it runs; 0: until it has made its loops."""
+    """The duration; 0: until all loops are done."""
 
 
 def threads_of(group: ThreadGroup, values: JmeterValues, not_carried: NotCarried) -> Threads | None:
-    """None where the numbers are not fixed; what else is in them is named."""
+    """None if the numbers are not constant. Whatever else it contains is reported as not carried
+    over."""
     element = group.element
     if element.kind.endswith("ConcurrencyThreadGroup"):
         unit = _UNITS.get(element.text("Unit"), 60)
@@ -75,7 +76,7 @@ def _bounded(count: int, ramp: int, loops: int, seconds: int) -> Threads:
 
 
 def weights_of(threads: Sequence[Threads | None]) -> list[int]:
-    """How often each scenario is chosen: by its users, and where all count their loops by those."""
+    """How often each scenario is chosen: by its users, or, if all count their loops, by those."""
     counted = all(one is not None and one.loops for one in threads)
     counts = [max(one.users * (one.loops if counted else 1), 1) if one else 1 for one in threads]
     divisor = math.gcd(*counts)
@@ -89,7 +90,7 @@ def load_of(
     scenarios: Sequence[ScenarioDraft],
     not_carried: NotCarried,
 ) -> LoadDraft:
-    """The one load of the test."""
+    """One load for the whole test."""
     known = [one for one in threads if one is not None]
     if len(known) < len(threads):
         return users(scenarios)

@@ -1,7 +1,7 @@
-"""The tree of a test plan: its thread groups, and each sampler with what applies to it.
+"""The tree of a test plan: its thread groups, and each sampler with everything that applies to it.
 
-In a JMX file an element is followed by a hashTree with the elements below it. A configuration, a
-timer, an assertion or an extractor applies to all samplers below the element that it is below.
+In a JMX file, an element is followed by a hashTree with the elements below it. A configuration, a
+timer, an assertion or an extractor applies to all samplers below its own parent.
 """
 
 import re
@@ -37,7 +37,7 @@ _LOST = {
     "CriticalSectionController": "that one user at a time is in it",
     "OnceOnlyController": "that its requests are sent once: they are sent in each iteration",
 }
-"""Of controllers whose requests are taken."""
+"""Controllers whose requests are used."""
 _SCOPED = {
     "HeaderManager": "headers",
     "CSVDataSet": "data",
@@ -55,9 +55,9 @@ _SCOPED = {
 _GLOBAL = frozenset({"Arguments", "CookieManager", "AuthManager"})
 _LISTENERS = ("ResultCollector", "Summariser", "BackendListener", "ResultSaver", "DebugSampler")
 _MAX_REPEATED = 10
-"""How often a loop is written out, with those that it is in."""
+"""How often a loop is unrolled, including the loops around it."""
 _MAX_SCOPED = 100
-"""Elements of a kind that apply to one sampler."""
+"""Kinds of elements that apply to samplers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,26 +68,26 @@ class JmeterElement:
 
     @property
     def kind(self) -> str:
-        """``ThreadGroup``; of a plug-in with its package."""
+        """``ThreadGroup``; for a plug-in, with its package."""
         return self.node.attributes.get("testclass") or self.node.tag
 
     @property
     def name(self) -> str:
-        """As the plan's author called it."""
+        """Its name in the plan."""
         return self.node.attributes.get("testname", "")
 
     @property
     def line(self) -> int:
-        """In the file."""
+        """The line in the file."""
         return self.node.line
 
     @property
     def shown(self) -> str:
-        """For a note."""
+        """How notes call it."""
         return f'{one_line(self.kind, 80)} "{one_line(self.name, 60)}"'
 
     def text(self, name: str) -> str:
-        """A property; empty where it is not there."""
+        """A property; empty if it does not exist."""
         found = self._property(name)
         return found.text.strip("\r\n") if found is not None else ""
 
@@ -96,18 +96,18 @@ class JmeterElement:
         return self.text(name).strip().lower() == "true"
 
     def items(self, name: str) -> list["JmeterElement"]:
-        """The elements of a collection, also of one inside of an element of that name."""
+        """The elements of a collection, also of one inside an element with that name."""
         found = self._property(name)
         while found is not None and found.tag == "elementProp":
             found = next(found.below("collectionProp"), None)
         return [JmeterElement(one) for one in found.children] if found is not None else []
 
     def texts(self, name: str) -> list[str]:
-        """The texts of a collection."""
+        """The strings of a collection."""
         return [one.node.text for one in self.items(name)]
 
     def part(self, name: str) -> "JmeterElement | None":
-        """An element that is a property."""
+        """An element that is a property of this one."""
         found = self._property(name)
         return None if found is None else JmeterElement(found)
 
@@ -117,7 +117,7 @@ class JmeterElement:
 
 @dataclass(frozen=True)
 class JmeterScope:
-    """What applies to the samplers somewhere in a plan, the outermost first."""
+    """What applies to the samplers at one place of a plan, the outermost first."""
 
     defaults: tuple[JmeterElement, ...] = ()
     headers: tuple[JmeterElement, ...] = ()
@@ -129,7 +129,7 @@ class JmeterScope:
 
 @dataclass(frozen=True)
 class JmeterSampler:
-    """A sampler and what applies to it."""
+    """A sampler and everything that applies to it."""
 
     element: JmeterElement
     scope: JmeterScope
@@ -146,7 +146,7 @@ class ThreadGroup:
 
 
 class JmeterPlan:
-    """What is in a test plan."""
+    """The contents of a test plan."""
 
     def __init__(self, root: XmlElement, source: str, not_carried: NotCarried) -> None:
         if root.tag != "jmeterTestPlan":
@@ -157,20 +157,20 @@ class JmeterPlan:
         self.name = ""
         self.groups: list[ThreadGroup] = []
         self.settings: list[JmeterElement] = []
-        """What applies to all: variables, cookies, credentials."""
+        """What applies to all samplers: variables, cookies, credentials."""
         self.data: list[JmeterElement] = []
-        """Its data sets."""
+        """The CSV data sets."""
         self.serialized = 0
-        """The line that says that thread groups run one after another; 0: they do not."""
+        """The line that says that thread groups run one after another; 0: they run together."""
         self._not_carried = not_carried
         self._group: ThreadGroup | None = None
         self._repeated = 1
-        """How often loops repeat what is read now."""
+        """How often the loops around the current element repeat it."""
         for tree in root.below("hashTree"):
             self._level(tree, JmeterScope())
 
     def _level(self, tree: XmlElement, scope: JmeterScope) -> JmeterScope:
-        """Read one level; returns what applies on it."""
+        """Read one level; returns what applies to it."""
         pairs = [(one, below) for one, below in _pairs(tree) if _is_enabled(one)]
         for element, _ in pairs:
             scope = self._scoped(element, scope)
@@ -256,7 +256,7 @@ class JmeterPlan:
 
 
 def _pairs(tree: XmlElement) -> Iterator[tuple[JmeterElement, XmlElement]]:
-    """Each element and the hashTree behind it."""
+    """Each element and the hashTree that follows it."""
     nothing = XmlElement("hashTree", {}, tree.line)
     for one, behind in pairwise([*tree.children, nothing]):
         if one.tag != "hashTree":
@@ -264,7 +264,7 @@ def _pairs(tree: XmlElement) -> Iterator[tuple[JmeterElement, XmlElement]]:
 
 
 def _is_defaults(element: JmeterElement) -> bool:
-    """Whether it has the defaults of HTTP requests."""
+    """Whether it is an HTTP Request Defaults element."""
     is_http = "Http" in element.node.attributes.get("guiclass", "")
     return element.kind == "ConfigTestElement" and is_http
 
@@ -274,7 +274,7 @@ def _is_enabled(element: JmeterElement) -> bool:
 
 
 def _kinds(tree: XmlElement) -> Iterator[str]:
-    """Of all enabled elements below."""
+    """All enabled elements below it."""
     for element, below in _pairs(tree):
         if _is_enabled(element):
             yield element.kind

@@ -1,4 +1,4 @@
-"""What a plan expects of responses and takes from them: assertions and extractors."""
+"""What a plan checks in responses and extracts from them: assertions and extractors."""
 
 import json
 import re
@@ -24,7 +24,7 @@ _MAX_CLASSES = 16
 
 @dataclass
 class Judged:
-    """Of the response to a request."""
+    """What a step expects of a response, and extracts from it."""
 
     status: set[int] | None = None
     expect_json: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class ResponseReader:
         self._not_carried = not_carried
 
     def read(self, sampler: JmeterSampler) -> Judged:
-        """What applies to a sampler."""
+        """Read the assertions and extractors that apply to a sampler."""
         judged = Judged()
         for one in sampler.scope.checks:
             if why := self._check(one, judged):
@@ -57,7 +57,7 @@ class ResponseReader:
         self._not_carried.add(f"{one.shown}: {why}", one.line)
 
     def _check(self, one: JmeterElement, judged: Judged) -> str:
-        """Why it is not carried over; empty where it is."""
+        """Why an assertion is not carried over; empty: it is."""
         match one.kind:
             case "DurationAssertion":
                 limit = self._values.number(one.text("DurationAssertion.duration")) or 0
@@ -76,7 +76,7 @@ class ResponseReader:
         return ""
 
     def _codes(self, one: JmeterElement) -> set[int]:
-        """The statuses that pass an assertion on the response code."""
+        """The status codes that pass an assertion on the response code."""
         texts = one.texts("Asserion.test_strings") or one.texts("Assertion.test_strings")
         kind = self._values.number(one.text("Assertion.test_type")) or 0
         each = [_codes_of(self._values.static(text), kind) for text in texts[:50]]
@@ -167,7 +167,7 @@ class ResponseReader:
 
 
 def _codes_of(text: str, kind: int) -> set[int]:
-    """The statuses that one text of an assertion allows."""
+    """The status codes that one text of an assertion allows."""
     if kind & (_EQUALS | _SUBSTRING):
         is_equal = bool(kind & _EQUALS)
         return {one for one in _STATUSES if (text == str(one) if is_equal else text in str(one))}

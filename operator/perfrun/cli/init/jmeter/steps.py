@@ -46,29 +46,30 @@ _TIMERS = {
     "GaussianRandomTimer": ("ConstantTimer.delay", "", 0.0),
     "PoissonRandomTimer": ("ConstantTimer.delay", "RandomTimer.range", 1.0),
 }
-"""What a timer waits: a property, and another one of which a part is added on average."""
+"""The properties with a timer's constant delay and with its random part, and the share of that part
+that is added on average."""
 _MAX_PAUSE_MS = 3_600_000
 
 
 @dataclass(frozen=True)
 class PlacedSampler:
-    """An HTTP sampler and where it sends its request."""
+    """An HTTP sampler and the destination of its request."""
 
     sampler: JmeterSampler
     origin: str
-    """``https://shop.example``, or the text of the variables that stand for it."""
+    """``https://shop.example``, or the text with the variables that it consists of."""
     is_known: bool
     path: str
-    """As the plan writes it."""
+    """As the plan has it."""
 
     @property
     def shown(self) -> str:
-        """For a note."""
+        """How notes call it."""
         return f'sampler "{one_line(self.sampler.element.name, 60)}"'
 
     @property
     def line(self) -> int:
-        """In the file."""
+        """The line in the file."""
         return self.sampler.element.line
 
 
@@ -77,13 +78,13 @@ class NoSamplerStepError(Exception):
 
 
 def setting_of(sampler: JmeterSampler, name: str) -> str:
-    """A property of a sampler; where it has none, of the nearest request defaults."""
+    """A property of a sampler; if it has none, that of the nearest request defaults."""
     places = [sampler.element, *reversed(sampler.scope.defaults)]
     return next((text for one in places if (text := one.text(name))), "")
 
 
 def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None:
-    """None where it is no URL of HTTP."""
+    """None if its URL is not an HTTP URL."""
     path = setting_of(sampler, "HTTPSampler.path")
     static = values.static(path)
     if re.match(r"https?://", static):
@@ -105,7 +106,7 @@ def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None
 
 
 class JmeterSteps:
-    """Makes steps; what they extract is known to those that come later."""
+    """Creates steps; later steps may use the values that earlier ones extract."""
 
     def __init__(
         self,
@@ -122,7 +123,7 @@ class JmeterSteps:
         self._names = UniqueNames()
 
     def scenario(self, wanted: str) -> str:
-        """The name of a scenario; steps and scenarios share their names."""
+        """The name of a scenario; steps and scenarios share one set of names."""
         self._values.begin()
         return self._names.take(slug(wanted, 40), "users")
 
@@ -149,7 +150,8 @@ class JmeterSteps:
             waiting = 0
         if not made:
             return []
-        # JMeter waits before a request, a step after it; before the first is after the last.
+        # JMeter waits before a request, a step waits after it; a pause before the first request
+        # comes after the last step.
         after = [*pauses[1:], pauses[0] + waiting]
         return [
             replace(step, think_ms=min(pause, _MAX_PAUSE_MS))
@@ -196,7 +198,7 @@ class JmeterSteps:
         )
 
     def _headers(self, one: PlacedSampler) -> dict[str, Json]:
-        """Those of the nearest header manager go before the others."""
+        """The headers of the nearest header manager take precedence."""
         found: dict[str, Json] = {}
         for manager in one.sampler.scope.headers:
             for header in manager.items("HeaderManager.headers"):
@@ -211,7 +213,7 @@ class JmeterSteps:
         return found
 
     def _arguments(self, sampler: JmeterSampler) -> Iterator[JmeterElement]:
-        """Those of request defaults come first."""
+        """The fields of request defaults come first."""
         for place in (*sampler.scope.defaults, sampler.element):
             for one in place.items("HTTPsampler.Arguments"):
                 if one.text("Argument.name") or one.text("Argument.value"):
@@ -234,7 +236,7 @@ class JmeterSteps:
     def _pair(self, argument: JmeterElement, encode: Encode) -> list[Part]:
         name, value = argument.text("Argument.name"), argument.text("Argument.value")
         hidden = self._foreign.hidden(name, self._values.split(value))
-        # What is not to be encoded is encoded already.
+        # An argument that must not be encoded is already encoded.
         if not argument.is_set("HTTPArgument.always_encode"):
             encode = str
         equals = "=" if value or argument.text("HTTPArgument.use_equals") != "false" else ""
@@ -272,7 +274,7 @@ class JmeterSteps:
         return SentBody(text="&".join(text_template(pair) for pair in pairs))
 
     def _pause(self, sampler: JmeterSampler) -> int:
-        """What a flow control action waits, in ms."""
+        """The pause of a flow control action, in ms."""
         element = sampler.element
         if element.text("ActionProcessor.action") not in ("", "1"):
             self._not_carried.add(f"{element.shown}: it stops or skips something", element.line)
@@ -283,7 +285,7 @@ class JmeterSteps:
         return max(duration or 0, 0) + self._timers(sampler)
 
     def _timers(self, sampler: JmeterSampler) -> int:
-        """What timers wait before a request, on average, in ms."""
+        """The average pause of timers before a request, in ms."""
         whole = 0.0
         for one in sampler.scope.timers:
             fixed, varying, share = _TIMERS[one.kind]

@@ -13,7 +13,7 @@ from perfrun.cli.init.texts import Part, VaryingText, one_line
 _MAX_DEPTH = 5
 _MAX_LENGTH = 64 * 1024
 _MAX_REPLACED = 20_000
-"""Characters of all values that are put into one text, and of those that are put into them."""
+"""Maximum length of all values that are inserted into one text, including nested ones."""
 _FUNCTION = re.compile(r"__(\w+)(?:\((.*)\))?\Z", re.DOTALL)
 _ISO = re.compile(r"yyyy-MM-dd'T'HH:mm:ss\.SSS('Z'|X+)\Z")
 _PROPERTY = frozenset({"P", "property"})
@@ -25,7 +25,7 @@ _MADE: Mapping[str, Callable[[Sequence[str]], str | None]] = {
     "counter": lambda _: "seq()",
     "RandomString": lambda given: _letters(given),
 }
-"""Functions that a template can make; None where it cannot with these arguments."""
+"""Functions that a template can express; None if it cannot with these arguments."""
 _COMPUTED: Mapping[str, Callable[[str], str]] = {
     "urlencode": quote_plus,
     "base64Encode": lambda text: base64.b64encode(text.encode()).decode(),
@@ -33,11 +33,11 @@ _COMPUTED: Mapping[str, Callable[[str], str]] = {
     "uppercase": str.upper,
     "trim": str.strip,
 }
-"""Functions of a text that is known already."""
+"""Functions whose result is already known."""
 
 
 class JmeterValues:
-    """What the variables of a plan are."""
+    """The values of the variables of a plan."""
 
     def __init__(
         self, foreign: ForeignValues, known: Mapping[str, str], not_carried: NotCarried
@@ -48,38 +48,39 @@ class JmeterValues:
         self._extracted: dict[str, str] = {}
         self._kept: dict[str, str] = {}
         self.columns: Mapping[str, str] = {}
-        """Of the data sets that apply now: ``feed.column`` by the name of the variable."""
+        """The data sets that apply now: ``feed.column`` by the name of the variable."""
         self.other_feed = ""
-        """A data set whose file names its variables."""
+        """A data set whose file has the names of its variables."""
         self._left = 0
         self.line = 0
-        """Of the element that is read now."""
+        """The line of the element that is being read."""
 
     def begin(self) -> None:
-        """What steps extract is known to later steps of their scenario; of the set-up to all."""
+        """Later steps of a scenario know what its earlier steps extract; all scenarios know what
+        the setup extracts."""
         self._extracted = dict(self._kept)
 
     def keep(self) -> None:
-        """What was extracted so far is known from now on in every scenario."""
+        """From now on, every scenario knows what was extracted so far."""
         self._kept = dict(self._extracted)
 
     def extract(self, name: str) -> str:
-        """From now on it is what a step extracts, under the name that is given back."""
+        """From now on, a step extracts this variable, under the name that is returned."""
         self._extracted[name] = self._foreign.extracted(name)
         return self._extracted[name]
 
     def static(self, text: str) -> str:
-        """The text with what has a value in the plan; the rest stays."""
+        """The text with the values of constant variables; the rest stays."""
         self._left = _MAX_REPLACED
         return "".join(self._static(one, 0) for one in _pieces(text[:_MAX_LENGTH]))
 
     def number(self, text: str) -> int | None:
-        """The whole number that a text is, with the values of the plan."""
+        """The integer that a text stands for, with the values of the plan."""
         found = self.static(text).strip()
         return int(found) if re.fullmatch(r"-?[0-9]{1,12}", found) else None
 
     def split(self, text: str) -> list[Part]:
-        """A text as literals and values."""
+        """A text as literals and generated values."""
         self._left = _MAX_REPLACED
         return self._split(text, 0)
 
@@ -137,14 +138,14 @@ class JmeterValues:
 
 
 class _Piece(NamedTuple):
-    """A text, or what stands between ``${`` and ``}``."""
+    """A literal, or the contents of ``${...}``."""
 
     text: str
     is_hole: bool = False
 
 
 def _pieces(text: str) -> list[_Piece]:
-    """A text cut at its holes; a backslash before the dollar makes a literal of one."""
+    """Splits a text at its references; a backslash before the dollar sign makes it a literal."""
     pieces: list[_Piece] = []
     literal, at = "", 0
     while (start := text.find("${", at)) >= 0:
@@ -164,7 +165,7 @@ def _pieces(text: str) -> list[_Piece]:
 
 
 def _end_of_hole(text: str, start: int) -> int:
-    """Where the brace closes; -1 where it does not."""
+    """The position of the closing brace; -1: there is none."""
     depth = 1
     for found in re.compile(r"\$\{|\}").finditer(text, start, start + 4096):
         depth += 1 if found[0] == "${" else -1
@@ -174,7 +175,7 @@ def _end_of_hole(text: str, start: int) -> int:
 
 
 def _called(expression: str) -> tuple[str, list[str] | None]:
-    """The name of a variable and None, or that of a function and its arguments."""
+    """The name of a variable and None, or the name of a function and its arguments."""
     found = _FUNCTION.match(expression)
     if found is None:
         return expression, None
@@ -182,7 +183,7 @@ def _called(expression: str) -> tuple[str, list[str] | None]:
 
 
 def _arguments(text: str) -> list[str]:
-    """At commas outside of brackets; a backslash escapes one."""
+    """Splits arguments at commas outside of brackets; a backslash escapes a comma."""
     given, depth, at = [""], 0, 0
     while at < len(text):
         char = text[at]
@@ -200,7 +201,7 @@ def _arguments(text: str) -> list[str]:
 
 
 def _default(name: str, given: Sequence[str]) -> str | None:
-    """What a property is where nobody sets it; None where it has no default."""
+    """The default of a property; None: it has none."""
     if name not in _PROPERTY:
         return None
     at = 1 if name == "P" else 2

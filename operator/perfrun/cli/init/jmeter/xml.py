@@ -1,4 +1,4 @@
-"""XML that anybody may have written: without document types and entities, bounded, with lines."""
+"""XML from any source: without document types and entities, with size limits and line numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(slots=True)
 class XmlElement:
-    """An element, its text, and those in it."""
+    """An element, its text and its children."""
 
     tag: str
     attributes: dict[str, str]
@@ -23,14 +23,14 @@ class XmlElement:
     children: list["XmlElement"] = field(default_factory=list)
 
     def below(self, tag: str) -> Iterator["XmlElement"]:
-        """The children of that name."""
+        """The children with that name."""
         return (one for one in self.children if one.tag == tag)
 
 
 def read_xml(data: bytes, source: str) -> XmlElement:
     """The root of a document. Raises SourceError with the line.
 
-    Entities and external files are never read: a document type is refused before either.
+    Entities and external files are never read: a document type is refused first.
     """
     if len(data) > MAX_BYTES:
         raise SourceError(f"{source}: more than {MAX_BYTES // 1024**2} MiB of XML")

@@ -1,4 +1,4 @@
-"""A draft of an access log: the mix of requests that the service really gets, and their rate."""
+"""A draft from an access log: the mix of requests that the service really gets, and their rate."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,23 +29,23 @@ from perfrun.cli.init.texts import (
 )
 
 _WEIGHTS = 1000
-"""What they add up to, about."""
+"""The approximate sum of all weights."""
 _BREAKS = "/?&="
 
 
 class LogLines(Protocol):
-    """Where the lines come from."""
+    """The source of the lines."""
 
     cut_off: bool
 
     def lines(self) -> Iterator[bytes]:
-        """Each of them."""
+        """The lines one by one."""
 
 
 def access_log_draft(
     log: LogLines, *, source: str, name: str, url: str, writes: bool, top: int
 ) -> Draft:
-    """The draft of a log. Raises SourceError."""
+    """The draft from a log. Raises SourceError."""
     traffic = Traffic()
     for line in log.lines():
         if line.strip():
@@ -119,7 +119,7 @@ def _shown(second: int) -> str:
 
 
 def _path(samples: Sequence[str]) -> str:
-    """What all samples begin and end with, and in between one of what they have there."""
+    """The common beginning and end of all samples; between them, one of their middle parts."""
     head = _common(samples)
     rest = [sample[len(head) :] for sample in samples]
     tail = _common([one[::-1] for one in rest])[::-1]
@@ -129,7 +129,7 @@ def _path(samples: Sequence[str]) -> str:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """The common beginning, up to and with what separates parts of a path or query."""
+    """The common beginning, up to and including a separator of a path or query."""
     first, last = min(texts), max(texts)
     if first == last:
         return first
@@ -139,7 +139,7 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def _redirects(wanted: Iterable[tuple[RequestKind, Occurrences, str]]) -> bool:
-    """Whether following them would ask twice for what is in the log twice."""
+    """Whether following redirects would repeat requests that the log also contains."""
     return any(300 <= status < 400 for _, seen, _ in wanted for status in seen.statuses)
 
 

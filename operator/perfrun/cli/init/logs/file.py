@@ -1,4 +1,4 @@
-"""An access log of any size, line by line, with what has been read so far on standard error."""
+"""An access log of any size, line by line, with the progress on standard error."""
 
 import gzip
 import time
@@ -17,11 +17,11 @@ MAX_LINE_LENGTH = 32 * 1024
 GZIP = b"\x1f\x8b"
 _OFTEN = 100_000
 _SECONDS = {True: 0.5, False: 10.0}
-"""Between two words about the progress: on a terminal, and elsewhere."""
+"""Seconds between two progress messages: on a terminal, and elsewhere."""
 
 
 class LogFile:
-    """Gives the lines of a file, unpacked where it is gzip; a context manager."""
+    """Yields the lines of a file, decompressed if it is gzip; a context manager."""
 
     def __init__(self, source: SourceFile, err: Console) -> None:
         self._source = source
@@ -29,7 +29,7 @@ class LogFile:
         self._live = err.is_terminal
         self._next = time.monotonic() + _SECONDS[self._live]
         self.cut_off = False
-        """The file ended before its end."""
+        """The file is incomplete."""
 
     def __enter__(self) -> Self:
         return self
@@ -40,10 +40,10 @@ class LogFile:
             self._err.file.flush()
 
     def lines(self) -> Iterator[bytes]:
-        """The lines; of one that is too long only its beginning, which is none of a log."""
+        """The lines. Of a line that is too long, only the beginning, which is not a valid line."""
         raw = self._source.stream
         try:
-            # Some files are gzip without being called so.
+            # Some gzip files have no such name.
             packed = self._source.head[:2] == GZIP
             stream = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
             yield from self._counted(stream)

@@ -14,7 +14,7 @@ _LINE = re.compile(
 )
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
-"""Apache's; nginx and Apache write other bytes as \\xNN."""
+"""Apache's escapes; nginx and Apache write other bytes as \\xNN."""
 _JSON_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\x([0-9A-Fa-f]{2})")
 _FRACTION = re.compile(r"(:[0-9]{2})\.[0-9]{1,9}")
 _REQUEST = re.compile(r"([A-Z]{3,10}) (\S{1,8192})(?: HTTP/[0-9.]{1,4})?\Z")
@@ -24,7 +24,8 @@ _METHOD = (
     *("method", "request_method", "requestmethod", "http_method", "verb", "req_method", ":method"),
 )
 _TARGET = (
-    # nginx's and Envoy's: as it was sent, before it was rewritten; then those that may be shorter.
+    # First the original path of nginx and Envoy, before it was rewritten; then those that may be
+    # shortened.
     *("request_uri", "requesturi", "x_envoy_original_path", "original_path", "requestpath"),
     *("request_path", "requesturl", "uri", ":path", "path", "url", "http_path", "target"),
 )
@@ -38,27 +39,27 @@ _TIME = (
     *("startutc", "msec", "date", "datetime"),
 )
 _NESTED = ("request", "req", "httprequest", "response", "res")
-"""Objects of a line that have these fields in them, as Caddy, pino and Google Cloud write them."""
+"""Nested objects with these fields, as Caddy, pino and Google Cloud write them."""
 _EARLIEST = 10**8
-"""What is less is no time, but a duration: that would be before the year 1974."""
+"""Anything below is a duration, not a time: as a time it would be before 1974."""
 _SCALES = ((10**10, 1), (10**13, 10**3), (10**16, 10**6), (10**19, 10**9))
-"""Below what a time is in seconds, milliseconds, microseconds and nanoseconds."""
+"""Upper limits of times in seconds, milliseconds, microseconds and nanoseconds."""
 _MAX_TARGET_LENGTH = 8192
 
 
 class LoggedRequest(NamedTuple):
-    """A request as a log tells of it."""
+    """A request as a log describes it."""
 
     method: str
     target: str
     status: int
-    """0: none was sent."""
+    """0: no answer was sent."""
     second: int
-    """Since 1970."""
+    """Seconds since 1970."""
 
 
 def parse_line(line: bytes) -> LoggedRequest | None:
-    """What a line says; None where it is none of a log that is known."""
+    """The request of a line; None if its format is not known."""
     if line.lstrip()[:1] == b"{":
         return _json(line)
     match = _LINE.search(line)
@@ -80,7 +81,7 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 
 
 def _text(target: bytes) -> str:
-    """What is no UTF-8 is written as a URL has it."""
+    """Bytes that are not UTF-8 are written as in a URL."""
     try:
         return target.decode()
     except UnicodeDecodeError:
@@ -89,7 +90,7 @@ def _text(target: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def _second(text: bytes) -> int | None:
-    """Of a time in common log format, or in ISO 8601."""
+    """Formats of times: common log format, or ISO 8601."""
     shown = text.decode("ascii", "replace")
     for parse in (_clf, datetime.fromisoformat, _wall):
         moment = _tried(parse, shown)
@@ -103,7 +104,7 @@ def _clf(text: str) -> datetime:
 
 
 def _wall(text: str) -> datetime:
-    """Of Caddy."""
+    """The format of Caddy."""
     return datetime.strptime(_FRACTION.sub(r"\1", text), "%Y/%m/%d %H:%M:%S")
 
 
@@ -135,14 +136,14 @@ def _json(line: bytes) -> LoggedRequest | None:
     if status is None or moment is None:
         return None
     if escaped:
-        # Each \\xNN is a byte, and a letter of UTF-8 has several.
+        # Each \\xNN is one byte; a character may have several in UTF-8.
         target = _text(target.encode("latin-1", "replace"))
     return LoggedRequest(method.upper(), target, status, moment)
 
 
 def _parsed(line: bytes) -> tuple[Any, bool]:
-    """The JSON of a line, and whether it has \\xNN in it: nginx writes that into JSON too, where
-    log_format lacks escape=json."""
+    """The JSON of a line, and whether it contains \\xNN: nginx writes that into JSON too if
+    log_format has no escape=json."""
     for text in (line, _JSON_ESCAPE.sub(rb"\1\\u00\2", line)):
         try:
             return json.loads(text.decode("utf-8", "replace")), text is not line
@@ -152,7 +153,7 @@ def _parsed(line: bytes) -> tuple[Any, bool]:
 
 
 def _target(fields: Mapping[str, Any]) -> str:
-    """Path and query, which may stand beside each other."""
+    """Path and query, which may be separate fields."""
     target, query = _first(fields, _TARGET), _first(fields, _QUERY)
     if not isinstance(target, str):
         return ""
@@ -166,14 +167,14 @@ def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _whole(value: Any) -> int | None:
-    """0: no answer; Envoy writes so."""
+    """0: no answer; Envoy writes that."""
     if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{2}|0|000|-", value):
         return int(value.replace("-", "0"))
     return value if isinstance(value, int) and (value == 0 or 100 <= value <= 999) else None
 
 
 def _moment(value: Any) -> int | None:
-    """A time as a number, or as a text."""
+    """A time, given as a number or as a text."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{9,19}(\.[0-9]{1,9})?", value):
         value = float(value)
     if isinstance(value, str):

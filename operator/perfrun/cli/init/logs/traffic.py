@@ -1,7 +1,7 @@
-"""What an access log comes to: how often each kind of request, and how many a second.
+"""The traffic of an access log: how often each kind of request occurs, and requests per second.
 
-Memory is bounded whatever the log holds: of too many kinds the rarest are given up, and seconds
-are counted in a window that moves with the log.
+Memory is bounded for any log: if there are too many kinds, the rarest are dropped, and seconds are
+counted in a window that moves with the log.
 """
 
 import re
@@ -19,22 +19,22 @@ MAX_KINDS = 20_000
 _MAX_SAMPLES = 12
 _MAX_SAMPLE_LENGTH = 500
 _WINDOW = 600
-"""Seconds that lines may be out of order: they are written when requests end."""
+"""Lines may be this many seconds out of order: they are written when requests end."""
 _NUMBER = re.compile(r"[0-9]+\Z")
 _HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{8,}\Z", re.IGNORECASE)
 
 
 class RequestKind(NamedTuple):
-    """Requests that differ in ids alone."""
+    """Requests that differ only in ids."""
 
     method: str
     path: str
-    """With {id} for what differs."""
+    """With {id} in place of ids."""
 
 
 @dataclass(slots=True)
 class Occurrences:
-    """How often, and which: samples of what stood in the log."""
+    """How often it occurs, and samples of the original requests."""
 
     count: int = 0
     samples: dict[str, None] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Traffic:
         self.lines = 0
         self.unread = 0
         self.failed = 0
-        """Answered by 4xx, 5xx or 101, or not at all."""
+        """Requests that were answered by 4xx, 5xx or 101, or not at all."""
         self.with_tokens = 0
         self.hidden: dict[str, None] = {}
         """Names of parameters whose values were not kept."""
@@ -86,7 +86,7 @@ class Traffic:
 
     @property
     def requests(self) -> int:
-        """Lines that could be read."""
+        """The number of lines that could be read."""
         return self.lines - self.unread
 
     def _harmless(self, query: str) -> str:
@@ -106,17 +106,17 @@ class Traffic:
 
 
 class Rates:
-    """Requests a second: the median of the seconds that had any, and the most."""
+    """Requests per second: the median of the seconds that had any, and the maximum."""
 
     def __init__(self) -> None:
         self.span = (0, 0)
-        """The first second and the last one."""
+        """The first and the last second."""
         self._open: dict[int, int] = {}
         self._seconds: Counter[int] = Counter()
-        """By their number of requests."""
+        """Seconds by their number of requests."""
 
     def add(self, second: int) -> None:
-        """Count a request of this second."""
+        """Count a request in this second."""
         if not self._open and not self._seconds:
             self.span = (second, second)
         self.span = (min(self.span[0], second), max(self.span[1], second))
@@ -139,7 +139,7 @@ class Rates:
 
 
 def normal_path(path: str) -> str | None:
-    """With {id} for numbers, UUIDs and hashes; None where a token is in it."""
+    """With {id} in place of numbers, UUIDs and hashes; None if it contains a token."""
     segments = []
     for segment in path.split("/"):
         if _NUMBER.match(segment) or is_uuid(segment) or _is_hash(segment):
@@ -152,17 +152,17 @@ def normal_path(path: str) -> str | None:
 
 
 def _is_hash(segment: str) -> bool:
-    """Short ones: what is as long as a key may be one."""
+    """Only short ones: longer ones may be keys."""
     return len(segment) < 16 and _HEX.match(segment) is not None
 
 
 def _origin_form(target: str) -> str | None:
-    """Path and query of a request's target; None for those that no test can send."""
+    """Path and query of a request; None if a test cannot send it."""
     if target.startswith(("http://", "https://")):
         try:
             parts = urlsplit(target)
         except ValueError:
             return None
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    # Go writes U+FFFD for bytes that are no UTF-8: which ones they were, nobody knows any more.
+    # Go writes U+FFFD for bytes that are not UTF-8, so the original bytes are lost.
     return target if target.startswith("/") and "\ufffd" not in target else None

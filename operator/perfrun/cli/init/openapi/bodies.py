@@ -1,4 +1,4 @@
-"""Bodies of forms, as templates: of OpenAPI documents and of recordings."""
+"""Bodies of forms as templates, for OpenAPI documents and recordings."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -20,13 +20,13 @@ class FormField(NamedTuple):
     value: str
     """A template."""
     file: str = ""
-    """The name of a file."""
+    """The file name."""
     kind: str = ""
-    """Its media type, where it is not plain text."""
+    """Its media type, unless it is plain text."""
 
 
 def form(value: Mapping[str, Any], encodings: Mapping[str, Any]) -> str:
-    """An object as application/x-www-form-urlencoded: the text of a template."""
+    """An object as application/x-www-form-urlencoded, as a template."""
     pairs: list[str] = []
     for key, one in value.items():
         style = style_of(table(encodings.get(key)), "form")
@@ -44,8 +44,10 @@ def _in_form(part: Any) -> str:
 def fields(
     value: Mapping[str, Any], encodings: Mapping[str, Any], files: Iterable[str]
 ) -> list[FormField]:
-    """The parts of an object as multipart/form-data (RFC 7578): those of ``files`` are files,
-    objects are JSON, and a list is as many parts as it has items."""
+    """The parts of an object as multipart/form-data (RFC 7578).
+
+    Those in ``files`` are files, objects become JSON, and a list becomes one part for each item.
+    """
     found: list[FormField] = []
     for key, several in value.items():
         stated = table(encodings.get(key)).get("contentType")
@@ -83,6 +85,6 @@ def multipart(parts: Iterable[FormField]) -> tuple[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """As browsers write it (HTML, multipart form data)."""
+    """Escaped as browsers do it (HTML, multipart form data)."""
     shown = clean(text).replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     return literal(shown)

@@ -1,4 +1,4 @@
-"""A draft of an OpenAPI 3 or Swagger 2.0 document: its reads by weight, on request its writes."""
+"""A draft from an OpenAPI 3 or Swagger 2.0 document: weighted reads, and writes on request."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from perfrun.cli.init.source import rows, table, text_of
 from perfrun.cli.init.texts import UniqueNames, counted, literal, one_line, slug
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
-"""In the order in which they are taken."""
+"""Media types in order of preference."""
 _WEIGHTS = {"GET": 10, "HEAD": 1, "OPTIONS": 1, "POST": 2, "PUT": 2, "PATCH": 2, "DELETE": 1}
 _JSON = re.compile(r"application/([\w.+-]+\+)?json(;|\Z)", re.IGNORECASE)
 _JSON_KIND = "application/json"
@@ -43,26 +43,26 @@ class Operation(NamedTuple):
     path: str
     body: Json
     shared: list[Any]
-    """The parameters of the path."""
+    """The parameters of the path item."""
     servers: list[str] | None = None
-    """Those of the operation, or of its path; None: those of the document."""
+    """The servers of the operation or its path; None: those of the document."""
 
 
 class _Body(NamedTuple):
-    """What is sent: JSON, or a text, each as a template."""
+    """A body: JSON or a text, each as a template."""
 
     kind: str
-    """The media type; empty where there is no body."""
+    """The media type; empty if there is no body."""
     text: str | None = None
     json: Any = None
 
 
 class _LeftOutError(Exception):
-    """Why an operation is not taken."""
+    """Why an operation is left out."""
 
 
 def openapi_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
-    """The draft of a document. Raises SourceError."""
+    """The draft from a document. Raises SourceError."""
     _check_version(root, source)
     if "swagger" in root:
         root = as_openapi(root)
@@ -153,7 +153,7 @@ def _operations(document: OpenApiDocument) -> Iterator[Operation]:
 
 
 class _Steps:
-    """Makes steps of operations."""
+    """Creates steps from operations."""
 
     def __init__(self, document: OpenApiDocument, access: Access) -> None:
         self._document = document
@@ -176,7 +176,7 @@ class _Steps:
             yield ScenarioDraft(name, (step,), _WEIGHTS[one.method])
 
     def _step(self, one: Operation) -> StepDraft:
-        # What the operation says of a parameter goes before what the path says.
+        # Parameters of the operation take precedence over those of the path.
         stated = {
             (node.get("name"), node.get("in")): node
             for node in map(
@@ -248,7 +248,7 @@ class _Steps:
         schema = media.get("schema")
         given, example = example_in(self._document, media)
         if given and is_json and isinstance(example, str):
-            # Written as JSON in a text, as many documents have it.
+            # JSON that is written as a string, as many documents have it.
             parsed = parsed_json(example)
             untyped = not types_of(self._document.resolved(schema))
             example = parsed if untyped and isinstance(parsed, dict | list) else example
@@ -256,7 +256,7 @@ class _Steps:
         return sampler.of(schema) if value is NOTHING else value
 
     def _statuses(self, operation: Json) -> tuple[int, ...]:
-        """The answers that count as success, where the document names them one by one."""
+        """The status codes of success, if the document lists them."""
         keys = [str(key) for key in table(operation.get("responses"))]
         good = [key for key in keys if key[:1] in ("2", "3")]
         named = all(_STATUS.match(key) for key in good)
@@ -264,7 +264,8 @@ class _Steps:
 
 
 def _is_file(document: OpenApiDocument, node: object) -> bool:
-    """In 3.0 a file is a text of format binary, in 3.1 it has contentMediaType or no type."""
+    """In 3.0, a file is a string with the format binary; in 3.1, it has contentMediaType or no
+    type."""
     schema = document.resolved(node)
     item = document.resolved(schema["items"]) if "items" in schema else schema
     return item.get("format") in ("binary", "byte") or "contentMediaType" in item

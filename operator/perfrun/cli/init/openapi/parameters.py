@@ -16,7 +16,7 @@ from perfrun.cli.init.texts import HEADER_NAME, Part, VaryingText, path_template
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _NOT_HERE = frozenset({"accept", "content-type", "authorization"})
-"""Headers that OpenAPI says elsewhere; and those that perfrun writes itself."""
+"""Headers that OpenAPI defines elsewhere, and those that perfrun writes itself."""
 _OURS = frozenset(
     {"content-length", "transfer-encoding", "connection", "upgrade", "trailer", "te", "expect"}
     | {"host", "cookie"}
@@ -27,15 +27,15 @@ _MAX_ITEMS = 20
 
 
 class Variables:
-    """Values that a user has to put in, each in one place."""
+    """Values that a user has to provide, each in one place."""
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
         self.reserved: set[str] = {FEED}
-        """Names of something else: of feeds, and of what steps extract."""
+        """Names that are taken: feeds, and values that steps extract."""
 
     def reference(self, name: str, value: str) -> Part:
-        """A variable for ``value``; the value itself where there is no more room."""
+        """A variable for ``value``; the value itself if there is no space for another variable."""
         known = variable_name(name)
         assert re.match(VARIABLE_NAME, known)
         if known in self.reserved:
@@ -57,9 +57,9 @@ class Filled:
     path: str = ""
     headers: list[Json] = field(default_factory=list)
     made_up: dict[str, None] = field(default_factory=dict)
-    """Names of values that the service may not know."""
+    """Parameters whose values the service may not know."""
     missing: dict[str, None] = field(default_factory=dict)
-    """Required ones that could not be filled."""
+    """Required parameters without a value."""
 
 
 class Filler:
@@ -72,7 +72,7 @@ class Filler:
         self.secret_keys: dict[str, None] = {}
 
     def fill(self, path: str, parameters: Iterable[Json], query: Iterable[Part] = ()) -> Filled:
-        """The path with its query, and the headers; ``query`` is what comes first there."""
+        """The path with its query, and the headers; ``query`` is the beginning of the query."""
         filled = Filled()
         listed = [one for one in parameters if isinstance(one.get("name"), str)]
         by_name = {one["name"]: one for one in listed if one.get("in") == "path"}
@@ -101,7 +101,7 @@ class Filler:
         return in_path(name, value, style_of(one, "simple"))
 
     def _pairs(self, one: Json, filled: Filled) -> list[list[Part]]:
-        """What a query parameter adds; nothing where it may be left out and has no value."""
+        """The part of the query for a parameter; empty if it is optional and has no value."""
         given, _ = example_in(self._document, self._described(one))
         required = one.get("required") is True
         if not (required or given or _has_default(self._schema(one))):
@@ -133,7 +133,7 @@ class Filler:
         filled.headers.append(header)
 
     def _value(self, one: Json, filled: Filled) -> Any:
-        """JSON with what is made in it; NOTHING where it cannot be guessed."""
+        """JSON with generated values; NOTHING if no value can be guessed."""
         value = self._plain_value(one, filled)
         if value is None or value == [] or value == {}:
             return NOTHING
@@ -175,7 +175,7 @@ class Filler:
         return sampler.of(schema, name)
 
     def _described(self, one: Json) -> Json:
-        """Where the schema and the examples stand: in it, or in the one media type of its
+        """The object with the schema and the examples: the parameter, or the only media type of its
         content."""
         content = list(table(one.get("content")).values())
         return self._document.resolved(content[0]) if content else one
@@ -185,7 +185,7 @@ class Filler:
 
 
 def header_value(text: str) -> str:
-    """Without what no header can hold."""
+    """Without characters that a header cannot contain."""
     return "".join(char for char in text if char.isprintable())[:4096]
 
 

@@ -1,4 +1,4 @@
-"""``$ref`` of an OpenAPI document: those inside of it are followed, others never."""
+"""``$ref`` in an OpenAPI document: references inside the document are followed, others never."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -10,24 +10,24 @@ _MAX_HOPS = 20
 
 
 class OpenApiDocument:
-    """An OpenAPI document, and what its references lead to."""
+    """An OpenAPI document, and the targets of its references."""
 
     def __init__(self, root: Json) -> None:
         self.root = root
         self.outside: dict[str, None] = {}
         """References to other documents, which were not followed."""
         self.met: set[str] = set()
-        """Those of them that were met since it was emptied last."""
-        # In 3.0 what stands beside a reference does not count; in 3.1 it does in a schema, and
-        # elsewhere it is a summary and a description.
+        """Those that were found since it was last emptied."""
+        # In 3.0, siblings of a reference are ignored; in 3.1, they count in a schema, and are only
+        # a summary and a description elsewhere.
         self._siblings = not str(root.get("openapi", "3.0")).startswith("3.0")
 
     def resolved(self, node: object) -> Json:
-        """The object that is meant; an empty one where there is none."""
+        """The object that a reference leads to; empty if there is none."""
         return self.followed(node)[0]
 
     def followed(self, node: object) -> tuple[Json, frozenset[str]]:
-        """The object that is meant, and the references that led to it."""
+        """The object that a reference leads to, and all references on the way."""
         names: set[str] = set()
         beside: Json = {}
         for _ in range(_MAX_HOPS):
@@ -46,7 +46,7 @@ class OpenApiDocument:
         return {}, frozenset(names)
 
     def _at(self, pointer: str) -> Any:
-        """What a JSON pointer (RFC 6901) names."""
+        """The value at a JSON pointer (RFC 6901)."""
         node: Any = self.root
         for part in pointer.split("/")[1:]:
             key = unquote(part).replace("~1", "/").replace("~0", "~")
@@ -58,7 +58,7 @@ class OpenApiDocument:
 
 
 def example_in(document: OpenApiDocument, node: Json) -> tuple[bool, Any]:
-    """Whether a parameter or a media type has an example of its own, and which."""
+    """Whether a parameter or a media type has its own example, and the example."""
     if "example" in node:
         return True, node["example"]
     for one in table(node.get("examples")).values():
@@ -69,7 +69,7 @@ def example_in(document: OpenApiDocument, node: Json) -> tuple[bool, Any]:
 
 
 def types_of(schema: Json) -> list[str]:
-    """The types of a schema: one text in 3.0, perhaps a list in 3.1."""
+    """The types of a schema: one string in 3.0, possibly a list in 3.1."""
     stated = schema.get("type")
     listed = stated if isinstance(stated, list) else [stated]
     return [text_of(one) for one in listed if isinstance(one, str) and one != "null"]

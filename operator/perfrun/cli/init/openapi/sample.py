@@ -1,4 +1,4 @@
-"""Values for an OpenAPI schema: its examples and defaults, else something of the right type."""
+"""Values for an OpenAPI schema: its examples and defaults, otherwise a value of the right type."""
 
 import json
 import math
@@ -11,14 +11,14 @@ from perfrun.cli.init.source import number_of, rows, table, text_of
 from perfrun.cli.init.texts import VaryingText, chosen, clean, literal
 
 MAX_VALUES = 300
-"""Of one body."""
+"""Maximum values in one body."""
 _MAX_PROPERTIES = 40
 _MAX_DEPTH = 8
 _MAX_PARTS = 20
 _MAX_TEXT_LENGTH = 1000
 _MAX_KEY_LENGTH = 100
 _PER_VALUE = 30
-"""Characters of a text that count as a value more: bodies have a size too."""
+"""This many characters of a text count as another value, because the size of bodies is limited."""
 _MAX_NUMBER = 10**15
 _MAX_ENUM = 500
 _MAX_JSON_LENGTH = 64 * 1024
@@ -45,29 +45,29 @@ _FIXED = {
 
 
 class Nothing:
-    """There is no value: left out."""
+    """There is no value, so the field is left out."""
 
 
 NOTHING = Nothing()
 
 
 class SchemaSampler:
-    """Samples of the schemas of one request. What is too large is cut off."""
+    """Samples for the schemas of one request. Anything too large is cut off."""
 
     def __init__(self, document: OpenApiDocument) -> None:
         self._document = document
         self._left = MAX_VALUES
         self._typed_left = 10 * MAX_VALUES
         self.guessed: dict[str, None] = {}
-        """Names of texts that have to look like something that cannot be made."""
+        """Fields whose texts need a format that cannot be generated."""
 
     def of(self, schema: object, name: str = "") -> Any:
-        """A value: JSON, with :class:`VaryingText` for texts that differ; or NOTHING."""
+        """A value: JSON, with :class:`VaryingText` for varying texts; or NOTHING."""
         return self._of(schema, name, 0, frozenset())
 
     def given(self, value: Any, schema: object = None) -> Any:
-        """An example as it is given, its values in the types that the schema asks for; NOTHING
-        where it is too large."""
+        """An example, with values of the types that the schema requires; NOTHING if it is too
+        large."""
         copied = self._copied(self._typed(value, schema, 0), 0)
         return NOTHING if self._left < 0 else copied
 
@@ -116,7 +116,7 @@ class SchemaSampler:
         return self._text(schema, name) if types else NOTHING
 
     def _alternative(self, schema: Json, name: str, depth: int, above: frozenset[str]) -> Any:
-        """The first of oneOf or anyOf that gives a value, with what stands beside it."""
+        """The first schema of oneOf or anyOf that gives a value, combined with its siblings."""
         for key in ("oneOf", "anyOf"):
             rest = {one: value for one, value in schema.items() if one not in ("oneOf", "anyOf")}
             for option in rows(schema.get(key))[:_MAX_PARTS]:
@@ -130,7 +130,7 @@ class SchemaSampler:
         return NOTHING
 
     def _merged(self, schema: Json, above: frozenset[str], depth: int) -> Json:
-        """With what allOf adds to it."""
+        """Combined with the schemas of allOf."""
         parts = rows(schema.get("allOf"))
         if not parts or depth > _MAX_DEPTH:
             return schema
@@ -151,7 +151,7 @@ class SchemaSampler:
     def _object(self, schema: Json, depth: int, above: frozenset[str]) -> Json:
         required = [one for one in rows(schema.get("required")) if isinstance(one, str)]
         properties = table(schema.get("properties"))
-        # What is required first: there may be no room for all.
+        # Required fields first: there may not be enough space for all.
         ordered = sorted(properties.items(), key=lambda item: item[0] not in required)
         found: Json = {}
         for key, node in ordered[:_MAX_PROPERTIES]:
@@ -190,7 +190,7 @@ class SchemaSampler:
         return VaryingText(f"text({max(least, min(12, most))})")
 
     def _copied(self, value: Any, depth: int) -> Any:
-        """An example, in what a manifest can hold."""
+        """An example, as far as a manifest can contain it."""
         self._left -= 1
         if self._left < 0 or depth > 2 * _MAX_DEPTH:
             return None
@@ -217,9 +217,9 @@ class SchemaSampler:
 
 
 def typed(value: Any, schema: Json) -> Any:
-    """A value in the type that the schema asks for, where it is that in another notation.
+    """A value in the type that the schema requires, if it is only written differently.
 
-    The text 5 for a number, the number 01234 of YAML for a text, JSON in a text for an object.
+    The string 5 for a number, the YAML number 01234 for a string, JSON in a string for an object.
     """
     types = types_of(schema) or (["object"] if "properties" in schema else [])
     if types == ["string"] and isinstance(value, bool | int | float):
@@ -233,7 +233,7 @@ def typed(value: Any, schema: Json) -> Any:
 
 
 def parsed_json(text: str) -> Any:
-    """The JSON that a text is; NOTHING where it is none."""
+    """The JSON in a text; NOTHING if it is not JSON."""
     try:
         return json.loads(text) if len(text) <= _MAX_JSON_LENGTH else NOTHING
     except (ValueError, RecursionError):
@@ -253,7 +253,7 @@ def _is_of(value: Any, kind: str) -> bool:
 
 
 def _number(schema: Json, *, whole: bool) -> int | float:
-    """The least that is allowed; a fraction where no whole number is."""
+    """The smallest allowed number; a fraction if no integer is allowed."""
     found = bounds(schema, 1, _MAX_NUMBER)[0]
     least, most = number_of(schema.get("minimum")), schema.get("maximum")
     if not whole and isinstance(most, int | float) and found > most >= least:
@@ -262,7 +262,7 @@ def _number(schema: Json, *, whole: bool) -> int | float:
 
 
 def bounds(schema: Json, low: int, high: int) -> tuple[int, int]:
-    """The whole numbers that a schema allows, within ``low`` and ``high`` where it says nothing."""
+    """The range of integers that a schema allows; ``low`` and ``high`` are the defaults."""
 
     least = _limit(schema, "minimum", "exclusiveMinimum", 1)
     most = _limit(schema, "maximum", "exclusiveMaximum", -1)
@@ -274,7 +274,7 @@ def bounds(schema: Json, low: int, high: int) -> tuple[int, int]:
 
 
 def _limit(schema: Json, key: str, exclusive: str, step: int) -> int | None:
-    """One of them: in 3.0 ``exclusive`` is a boolean beside it, in 3.1 a number of its own."""
+    """One bound: in 3.0, ``exclusive`` is a separate boolean; in 3.1, a separate number."""
     value, other = schema.get(key), schema.get(exclusive)
     if isinstance(other, int | float) and not isinstance(other, bool):
         value, other = other, True
@@ -286,7 +286,7 @@ def _limit(schema: Json, key: str, exclusive: str, step: int) -> int | None:
 
 
 def templated(value: Any) -> Any:
-    """A sample as the ``json`` of a request: literals escaped, what is made as templates."""
+    """A sample as the ``json`` of a request: literals escaped, generated values as templates."""
     if isinstance(value, VaryingText):
         return value.template()
     if isinstance(value, str):

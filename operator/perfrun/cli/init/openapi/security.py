@@ -20,28 +20,28 @@ from perfrun.cli.init.texts import (
 
 @dataclass
 class Access:
-    """What a target needs to let requests in."""
+    """What a target needs to authenticate requests."""
 
     secret: str
-    """The name of the Secret that holds the values."""
+    """The Secret with the values."""
     http: Json = field(default_factory=dict)
     """Fields of the target."""
     query: list[Part] = field(default_factory=list)
-    """What every query begins with."""
+    """The beginning of every query."""
     keys: dict[str, None] = field(default_factory=dict)
-    """Of the Secret."""
+    """The keys of the Secret."""
     notes: list[str] = field(default_factory=list)
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """With how to fill the Secret."""
+        """Notes, including how to fill the Secret."""
         return (*self.notes, *([fill_note(self.secret, list(self.keys))] if self.keys else []))
 
 
 def access_of(
     document: OpenApiDocument, operations: Iterable[Json], test: str, url: str, feed: SecretFeed
 ) -> Access:
-    """How requests are let in: the first requirement of the document, or of an operation."""
+    """How requests authenticate: the first requirement of the document, or of an operation."""
     access = Access(f"{test}-credentials")
     schemes = table(table(document.root.get("components")).get("securitySchemes"))
     for name, scopes in _requirement(document.root, operations).items():

@@ -1,6 +1,6 @@
-"""The servers of an OpenAPI document: of all of it, of a path, of an operation.
+"""The servers of an OpenAPI document: for the whole document, a path, or an operation.
 
-A test has one target. Operations of another server are not for it.
+A test has one target. Operations of other servers are left out.
 """
 
 import re
@@ -20,18 +20,18 @@ _UNKNOWN_HOST = "the document names no host"
 
 
 class Own(NamedTuple):
-    """What the operations of a test may say of their servers."""
+    """The servers that operations of a test may have."""
 
     url: str
-    """That of the target, as the document says it."""
+    """The server that stands for the target."""
     whole_document: bool
-    """Whether operations that say nothing are meant."""
+    """Whether operations without servers belong to the target."""
     document_url: str = ""
-    """What relative servers are relative to, where it is not ``url``."""
+    """What relative servers are relative to, if not to ``url``."""
 
     def prefix(self, servers: Sequence[str] | None) -> str | None:
-        """What stands before the path of an operation, below the target's URL; None where none of
-        its servers is the target's."""
+        """The prefix of an operation's path below the target's URL; None if none of its servers is
+        the target."""
         if servers is None:
             return "" if self.whole_document else None
         below = (self._below(one) for one in servers)
@@ -50,9 +50,9 @@ class Own(NamedTuple):
 def base_url(
     root: Json, of_operations: Sequence[list[str] | None], url: str
 ) -> tuple[str, tuple[str, ...], Own]:
-    """The URL of the target, notes about it, and which operations are of it.
+    """The URL of the target, notes about it, and which operations belong to it.
 
-    It is the document's server; where ``url`` or every operation names another one, that.
+    The target is the document's server, unless ``url`` or every operation names another one.
     """
     servers = [server_url(table(one)) for one in rows(root.get("servers"))]
     usable = [one.rstrip("/") for one in servers if _is_base(one)]
@@ -78,8 +78,8 @@ def base_url(
 
 
 def server_url(server: Json) -> str:
-    """The URL of a server, its variables at their defaults; may be relative, and is empty where a
-    variable has no value."""
+    """The URL of a server with the defaults of its variables; may be relative. Empty if a variable
+    has no value."""
     variables = table(server.get("variables"))
     text = text_of(server.get("url"))[:MAX_URL_LENGTH]
     values = dict(_defaults(text, variables))
@@ -102,7 +102,7 @@ def _is_base(url: str) -> bool:
 
 
 def _comparable(url: str) -> tuple[tuple[str, str, int], str] | None:
-    """Scheme, host and port; and the path, without a slash at its end."""
+    """Scheme, host and port; and the path, without a trailing slash."""
     try:
         parts = urlsplit(url)
         port = port_of(parts)

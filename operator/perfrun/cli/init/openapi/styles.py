@@ -1,4 +1,4 @@
-"""How values stand in a path, a query, a header or a form: the styles of OpenAPI (RFC 6570)."""
+"""How values are written in paths, queries, headers and forms: the styles of OpenAPI (RFC 6570)."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ _RESERVED = "~-._/:?@!$'()*,;"
 
 
 class Style(NamedTuple):
-    """Of a parameter or of a field of a form."""
+    """The style of a parameter or of a field of a form."""
 
     name: str
     explode: bool
@@ -22,7 +22,7 @@ class Style(NamedTuple):
 
 
 def style_of(node: Json, otherwise: str) -> Style:
-    """What a parameter or an encoding says of it."""
+    """The style that a parameter or an encoding asks for."""
     name = text_of(node.get("style")) or otherwise
     explode = node.get("explode")
     return Style(
@@ -33,14 +33,14 @@ def style_of(node: Json, otherwise: str) -> Style:
 
 
 def as_text(value: Any) -> str:
-    """A value as a path or a form writes it."""
+    """A value, written as in a path or a form."""
     if isinstance(value, str):
         return value
     return json.dumps(_fixed(value))
 
 
 def _fixed(value: Any) -> Any:
-    """With a text in the place of what would be made, which cannot be within JSON in a text."""
+    """With a sample in place of each generated value: JSON in a string cannot contain templates."""
     if isinstance(value, VaryingText):
         return value.choices[0] if value.choices else "example"
     if isinstance(value, dict):
@@ -49,7 +49,7 @@ def _fixed(value: Any) -> Any:
 
 
 def in_query(name: str, value: Any, style: Style) -> list[list[Part]]:
-    """The pairs of a query or of a form, each as the parts of ``name=value``."""
+    """The pairs of a query or a form, each as the parts of ``name=value``."""
     key = encoded_value(clean(name))
     encode = _reserved if style.reserved else encoded_value
     if isinstance(value, dict) and style.name == "deepObject":
@@ -65,7 +65,7 @@ def in_query(name: str, value: Any, style: Style) -> list[list[Part]]:
 
 
 def in_path(name: str, value: Any, style: Style) -> list[Part]:
-    """What stands in the place of ``{name}``."""
+    """The replacement of ``{name}``."""
     key = encoded_value(clean(name))
     simple = _joined(_flat(value, "=" if style.explode else None), ",", encoded_value)
     several = style.explode and isinstance(value, dict | list)
@@ -90,7 +90,7 @@ def in_header(value: Any, style: Style) -> str:
 
 
 def _deep(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    """``a[b][c]`` and what it is; lists, of which OpenAPI says nothing, by their index."""
+    """``a[b][c]`` and its value; lists, which OpenAPI does not define, by index."""
     if depth < 8 and isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
         for at, one in pairs:
@@ -100,7 +100,7 @@ def _deep(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 
 def _flat(value: Any, equals: str | None) -> list[list[Any]]:
-    """Pieces between delimiters, each of one or of several values that stand side by side."""
+    """Pieces between delimiters, each made of one or several values."""
     if isinstance(value, list):
         return [[one] for one in value]
     if isinstance(value, dict):

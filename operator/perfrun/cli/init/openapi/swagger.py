@@ -1,6 +1,6 @@
-"""Swagger 2.0 in the form of OpenAPI 3.0: the same document with other words.
+"""Swagger 2.0 as OpenAPI 3.0: the same document in other words.
 
-References stay as they are: what they name stays where it was.
+References stay as they are, because their targets stay in place.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 _DELIMITED = {
     "ssv": "spaceDelimited",
-    "tsv": "tabDelimited",  # of Swagger alone
+    "tsv": "tabDelimited",  # only in Swagger
     "pipes": "pipeDelimited",
 }
 _FLOWS = {"application": "clientCredentials", "accessCode": "authorizationCode"}
 
 
 def as_openapi(root: Json) -> Json:
-    """The document as OpenAPI 3.0 says it; what cannot be read is left as it is."""
+    """The document as OpenAPI 3.0; parts that cannot be read stay unchanged."""
     document = OpenApiDocument(root)
     paths = {path: _path_item(document, item) for path, item in table(root.get("paths")).items()}
     schemes = {
@@ -46,7 +46,7 @@ def _servers(root: Json) -> list[Json]:
     if not host:
         return [{"url": base or "/"}]
     stated = [one for one in rows(root.get("schemes")) if one in ("https", "http")]
-    # Without any it is that of the place where the document was found, which is not known.
+    # By default, the host is that of the document's own URL, which is not known.
     scheme = "https" if "https" in stated or not stated else "http"
     return [{"url": f"{scheme}://{host}{base}"}]
 
@@ -54,7 +54,7 @@ def _servers(root: Json) -> list[Json]:
 def _path_item(document: OpenApiDocument, item: Any) -> Any:
     found, _ = document.followed(item)
     if not found:
-        return item  # of another document
+        return item  # in another document
     shared = rows(found.get("parameters"))
     return {
         method: _operation(document, found[method], shared)
@@ -101,7 +101,7 @@ def _parameter(one: Json) -> Json:
 
 
 def _schema(one: Json) -> Json:
-    """In Swagger 2.0 the type stands in the parameter itself."""
+    """In Swagger 2.0, a parameter has the type itself."""
     return {key: value for key, value in one.items() if key not in _NO_SCHEMA}
 
 

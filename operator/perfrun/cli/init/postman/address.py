@@ -1,4 +1,4 @@
-"""Where a request of a collection goes: the origin, as far as it is known, and the path."""
+"""The destination of a request of a collection: the origin, as far as it is known, and the path."""
 
 import re
 from typing import NamedTuple
@@ -18,21 +18,21 @@ _COLON = re.compile(r":([A-Za-z_][\w-]*)\Z")
 
 
 class Address(NamedTuple):
-    """Of a request."""
+    """The address of a request."""
 
     origin: str
-    """``https://shop.example``, or the text of the variables that stand for it."""
+    """``https://shop.example``, or the text with the variables that it consists of."""
     is_known: bool
     prefix: str
-    """What the variables of the origin have of the path."""
+    """The part of the path that is in the variables of the origin."""
     rest: str
-    """Path and query as the collection writes them."""
+    """Path and query as in the collection."""
     variables: Json
     """Values of ``:name`` in the path."""
 
 
 def address_of(url: object, values: PostmanValues) -> Address | None:
-    """None where it is no URL of HTTP."""
+    """None if it is not an HTTP URL."""
     node = table(url)
     text = (_built(node) or text_of(node.get("raw")) if node else text_of(url)).strip()
     found = _URL.match(text)
@@ -55,7 +55,7 @@ def address_of(url: object, values: PostmanValues) -> Address | None:
 
 
 def _built(node: Json) -> str:
-    """The URL of its pieces, without what is disabled."""
+    """The URL from its parts, without disabled ones."""
     host, path = node.get("host"), node.get("path")
     where = ".".join(map(text_of, host)) if isinstance(host, list) else text_of(host)
     if not where:

@@ -1,4 +1,4 @@
-"""The requests of a Postman collection (v2.0, v2.1), in order, with what folders say of them."""
+"""The requests of a Postman collection (v2.0, v2.1), in order, with settings of their folders."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from perfrun.cli.init.source import line_of, rows, table, text_of
 from perfrun.cli.init.texts import one_line
 
 MAX_FOLDERS = 50
-"""One inside the other."""
+"""Maximum depth of folders."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class PostmanScript:
 
 @dataclass(frozen=True)
 class PostmanRequest:
-    """A request of a collection, and what it inherits."""
+    """A request of a collection, with everything that it inherits."""
 
     name: str
     folder: str
-    """The outermost folder that it is in."""
+    """Its outermost folder."""
     line: int
     request: Json
     auth: Json
-    """Its own, or that of the nearest folder that has one."""
+    """Its own authorization, or that of the nearest folder that has one."""
     scripts: tuple[PostmanScript, ...] = ()
-    """Those of the collection and of folders first."""
+    """The scripts of the collection and of folders come first."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class _Inherited:
 
 
 def collection_of(root: Any, source: str) -> Json:
-    """The collection of a document. Raises SourceError where it is none that can be read."""
+    """The collection in a document. Raises SourceError if it cannot be read."""
     found = table(root)
-    if isinstance(found.get("collection"), dict):  # as the API of Postman gives it
+    if isinstance(found.get("collection"), dict):  # as Postman's API returns it
         found = found["collection"]
     if "requests" in found and "item" not in found:
         raise SourceError(
@@ -61,12 +61,12 @@ def collection_of(root: Any, source: str) -> Json:
 
 
 def collection_name(collection: Json) -> str:
-    """As its author called it."""
+    """The name that its author gave it."""
     return text_of(table(collection.get("info")).get("name"))
 
 
 def requests_of(collection: Json, not_carried: NotCarried) -> Iterator[PostmanRequest]:
-    """All of them, in the order in which Postman runs them."""
+    """All requests, in the order in which Postman runs them."""
     _named_behaviour(collection, "the collection", not_carried)
     scripts = tuple(_scripts(collection, "the collection"))
     whole = _Inherited(auth=collection.get("auth"), scripts=scripts)
@@ -74,7 +74,7 @@ def requests_of(collection: Json, not_carried: NotCarried) -> Iterator[PostmanRe
 
 
 def variables_of(collection: Json) -> dict[str, str]:
-    """The values of the collection's variables; those without any are left out."""
+    """The values of the collection's variables; variables without a value are left out."""
     found = {}
     for one in map(table, rows(collection.get("variable") or collection.get("variables"))):
         key, value = one.get("key", one.get("id")), one.get("value")
@@ -84,12 +84,12 @@ def variables_of(collection: Json) -> dict[str, str]:
 
 
 def is_enabled(node: Json) -> bool:
-    """Whether a variable, a header or a field takes part."""
+    """Whether a variable, a header or a field is enabled."""
     return node.get("disabled") is not True and node.get("enabled") is not False
 
 
 def named(node: Json, key: str) -> Json:
-    """What stands below a key as a list of keys and values (v2.1) or as an object (v2.0)."""
+    """The entries below a key: a list of keys and values (v2.1), or an object (v2.0)."""
     found = node.get(key)
     if isinstance(found, list):
         return {

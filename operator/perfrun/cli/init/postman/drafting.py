@@ -1,4 +1,4 @@
-"""A draft of a Postman collection: its requests in order, as a user who goes through them."""
+"""A draft from a Postman collection: its requests in order, as one user sends them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class _Placed(NamedTuple):
 
 
 def postman_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
-    """The draft of a collection. Raises SourceError."""
+    """The draft from a collection. Raises SourceError."""
     collection = collection_of(root, source)
     name = name or slug(collection_name(collection), 40) or "collection"
     foreign = ForeignValues(name)
@@ -106,7 +106,7 @@ def _draft(
 
 
 def _reserve(found: Sequence[PostmanRequest], foreign: ForeignValues) -> None:
-    """The names of what scripts extract, which no variable may have."""
+    """The names of values that scripts extract, which variables must not have."""
     for script in dict.fromkeys(script for one in found for script in one.scripts):
         if script.listen == "test":
             for name in effects_of(script.text).extract:
@@ -137,7 +137,7 @@ def _placed(
 def _scenarios(
     mine: Sequence[_Placed], steps: PostmanSteps, not_carried: NotCarried
 ) -> Iterator[ScenarioDraft]:
-    """One journey; of a collection that is too long for that, one for each of its folders."""
+    """One journey; if the collection is too long for that, one for each folder."""
     groups: dict[str, list[_Placed]] = {}
     for one in mine:
         group = "journey" if len(mine) <= MAX_STEPS else one.request.folder or "requests"

@@ -1,7 +1,8 @@
-"""What scripts of Postman say that a step can say too: statements of a few known forms.
+"""What scripts of Postman express that a step can express too: statements of a few known forms.
 
-A script is a program, and none of it is run. Statements that are not known are named, with all that
-stands inside of them: what happens only sometimes is not taken for what happens always.
+A script is a program, and is never run. Unknown statements are reported, including everything
+inside them: something that happens only sometimes must not be taken for something that always
+happens.
 """
 
 import re
@@ -35,23 +36,23 @@ _SUCCESS = (200, 201, 202, 203, 204, 205, 206, 207, 208, 226)
 
 @dataclass
 class ScriptEffects:
-    """What a script does, as far as it is known."""
+    """What a script does, as far as it is understood."""
 
     status: set[int] | None = None
-    """The statuses that pass; None: it does not say."""
+    """The status codes that pass; None: not checked."""
     expect_json: dict[str, Any] = field(default_factory=dict)
     extract: dict[str, Json] = field(default_factory=dict)
-    """By the name of the variable in Postman."""
+    """Extractions by the name of the variable in Postman."""
     values: dict[str, str] = field(default_factory=dict)
-    """Texts that it gives to variables; they may contain variables."""
+    """Texts that it assigns to variables; they may contain variables."""
     fresh: set[str] = field(default_factory=set)
-    """Those of ``values`` that are replaced once, where they are set."""
+    """Those of ``values`` whose variables are replaced once, when they are set."""
     max_ms: int = 0
-    """How long a response may take; 0: it does not say."""
+    """How long a response may take; 0: not checked."""
     unknown: list[str] = field(default_factory=list)
     """Statements that are not carried over."""
     conditions: list[str] = field(default_factory=list)
-    """Conditions of what is carried over, which are not."""
+    """Conditions around statements that are carried over; the conditions are not."""
 
 
 @lru_cache(maxsize=256)
@@ -63,12 +64,12 @@ def effects_of(script: str) -> ScriptEffects:
 
 
 class _Reader:
-    """Goes through a script statement by statement."""
+    """Reads a script statement by statement."""
 
     def __init__(self, script: str) -> None:
         self.effects = ScriptEffects()
         self._paths: dict[str, str] = {}
-        """JSONPath by the name of the variable of the script that has its value."""
+        """JSONPath by the name of the variable in the script that has the value."""
         self._texts: dict[str, str] = {}
         """Results of replaceIn(), by the name of the variable."""
         at = 0
@@ -88,7 +89,7 @@ class _Reader:
         return end
 
     def _path(self, source: str) -> str | None:
-        """The JSONPath of an expression; None where it is not of the response."""
+        """The JSONPath of an expression; None if it is not a part of the response."""
         root = re.match(rf"{_JSON}|{_NAME}", source)
         if root is None:
             return None
@@ -244,7 +245,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[_Reader, re.Match[str]], bool]], 
 
 
 def _end_of_statement(script: str, at: int) -> int:
-    """Where the statement ends that begins there, with all blocks of it."""
+    """The end of the statement that begins there, with all its blocks."""
     depth = 0
     for position, char in _signs(script, at):
         if char in "([{":
@@ -261,14 +262,14 @@ def _end_of_statement(script: str, at: int) -> int:
 
 
 def _is_open(script: str, at: int, end: int) -> bool:
-    """Whether a statement goes on behind a line break: that of an ``if`` without braces too."""
+    """Whether a statement continues after a line break, as an ``if`` without braces does."""
     before = script[at:end].rstrip()
     headless = re.match(r"(?:else\b|if\b|for\b|while\b)[^\n]*\)\Z|else\Z", before)
     return headless is not None or before[-1:] in "=(,+-&|?:>" or _goes_on(script, end)
 
 
 def _goes_on(script: str, at: int) -> bool:
-    """Whether what comes next belongs to the same statement."""
+    """Whether what follows belongs to the same statement."""
     return (
         re.match(r"\s*(?:[.?:)\],|&]|else\b|catch\b|finally\b)", script[at : at + 200]) is not None
     )

@@ -47,7 +47,7 @@ class NoStepError(Exception):
 
 
 class PostmanSteps:
-    """Makes steps; what requests set is known to those that come later."""
+    """Creates steps; later steps may use the values that earlier requests set."""
 
     def __init__(
         self, foreign: ForeignValues, values: PostmanValues, not_carried: NotCarried
@@ -58,7 +58,7 @@ class PostmanSteps:
         self._names = UniqueNames()
 
     def scenario(self, wanted: str) -> str:
-        """The name of a scenario; steps and scenarios share their names."""
+        """The name of a scenario; steps and scenarios share one set of names."""
         self._values.begin()
         return self._names.take(slug(wanted, 40), "journey")
 
@@ -93,7 +93,7 @@ class PostmanSteps:
         return self._tested(step, one)
 
     def _tested(self, step: StepDraft, one: PostmanRequest) -> StepDraft:
-        """The step with what scripts expect of the response and take from it."""
+        """The step with the checks and extractions of its scripts."""
         status: set[int] | None = None
         max_ms = 0
         expect: dict[str, Any] = {}
@@ -106,7 +106,7 @@ class PostmanSteps:
             self._set(effects)
             if effects.status is not None:
                 both = effects.status if status is None else status & effects.status
-                # What a request says goes before what its folder says.
+                # A request takes precedence over its folder.
                 status = both or effects.status
             expect |= effects.expect_json
             for name, how in effects.extract.items():
@@ -164,7 +164,7 @@ class PostmanSteps:
                 parts = ["Bearer ", *self._secret("token", token)]
                 return path, _with(headers, "Authorization", text_template(parts))
             case "basic":
-                # A template cannot write what base64 makes of a name and a password.
+                # A template cannot encode a name and a password in base64.
                 made = self._foreign.secret("basic_credentials", "")
                 return path, _with(headers, "Authorization", f"Basic {made.template()}")
             case "apikey":
@@ -178,14 +178,14 @@ class PostmanSteps:
         raise NoStepError(f"request {shown}: authorization of the type {one_line(kind, 30)}")
 
     def _secret(self, name: str, text: str) -> list[Part]:
-        """A value that is secret whatever it is, but for variables in it."""
+        """A value that is always secret, except for variables in it."""
         parts = self._values.split(text) if text else []
         if len(parts) == 1 and not isinstance(parts[0], str):
             return self._foreign.hidden("token", parts)
         return [self._foreign.secret(name, text)]
 
     def _body(self, body: Json, headers: list[Json], shown: str) -> tuple[SentBody, str]:
-        """What is sent, and its media type where the body decides it."""
+        """The body, and its media type if the body determines it."""
         mode = text_of(body.get("mode"))
         content = body.get(mode)
         if body.get("disabled") is True or not content:
@@ -255,7 +255,7 @@ def _has(headers: list[Json], name: str) -> bool:
 
 
 def _with(headers: list[Json], name: str, value: str) -> list[Json]:
-    """What a request writes itself goes before what its authorization says."""
+    """Headers of a request take precedence over those of its authorization."""
     if _has(headers, name.lower()):
         return headers
     return [*headers, {"name": name, "value": value}]

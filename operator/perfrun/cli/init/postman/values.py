@@ -10,7 +10,7 @@ from perfrun.cli.init.texts import Part, VaryingText, one_line
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}")
 _MAX_DEPTH = 5
 _MAX_REPLACED = 20_000
-"""Characters of all values that are put into one text, and of those that are put into them."""
+"""Maximum length of all values that are inserted into one text, including nested ones."""
 _DYNAMIC = {
     "guid": "uuid()",
     "randomUUID": "uuid()",
@@ -23,11 +23,12 @@ _DYNAMIC = {
     "randomEmail": "email()",
     "randomExampleEmail": "email()",
 }
-"""Random values of Postman that a template can make. ``timestamp`` is none: it is in seconds."""
+"""Random values of Postman that a template can generate. ``timestamp`` is not one: it is in
+seconds."""
 
 
 class PostmanValues:
-    """What the variables are, from the request on that is read now."""
+    """The values of the variables, from the current request on."""
 
     def __init__(
         self, values: ForeignValues, known: Mapping[str, str], not_carried: NotCarried
@@ -39,19 +40,20 @@ class PostmanValues:
         self._fresh: dict[str, VaryingText] = {}
         self._left = 0
         self.line = 0
-        """Of the request that is read now."""
+        """The line of the current request."""
 
     def begin(self) -> None:
-        """What steps extract is known to later steps of their scenario alone."""
+        """Only later steps of a scenario know what its steps extract."""
         self._extracted.clear()
 
     def extract(self, name: str) -> str:
-        """From now on it is what a step extracts, under the name that is given back."""
+        """From now on, a step extracts this variable, under the name that is returned."""
         self._extracted[name] = self._values.extracted(name)
         return self._extracted[name]
 
     def set(self, name: str, text: str, *, fresh: bool) -> None:
-        """From now on it is this text; ``fresh``: its random values are made once for all uses."""
+        """From now on, the variable has this text; ``fresh``: its random values are generated once
+        for all uses."""
         self._extracted.pop(name, None)
         self._fresh.pop(name, None)
         self._known[name] = text
@@ -61,7 +63,7 @@ class PostmanValues:
             self._fresh[name] = self._values.generated(name, f"$({_DYNAMIC[dynamic]})")
 
     def static(self, text: str) -> str:
-        """The text with all variables replaced that have a value in the collection."""
+        """The text with the values of all variables that have one in the collection."""
         for _ in range(_MAX_DEPTH):
             text = _HOLE.sub(self._static_value, text)[:4096]
         return text
@@ -71,7 +73,7 @@ class PostmanValues:
         return found[0] if name in self._extracted else self._known.get(name, found[0])
 
     def split(self, text: str) -> list[Part]:
-        """A text as literals and values."""
+        """A text as literals and generated values."""
         self._left = _MAX_REPLACED
         return self._split(text, 0)
 
