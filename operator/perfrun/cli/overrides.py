@@ -9,7 +9,13 @@ from pydantic import ValidationError
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTest, PerfTestSpec
 from perfrun.local.files.manifests import Manifest
-from perfrun.logic.accept.overrides import Overridden, is_movable, overridden, overrides_text, settable
+from perfrun.logic.accept.overrides import (
+    Overridden,
+    is_movable,
+    overridden,
+    overrides_text,
+    settable,
+)
 from perfrun.logic.accept.spec import check
 from perfrun.logic.problems import Problem, field_parts, field_path, parse_problems, suggestion
 
