@@ -44,7 +44,9 @@ def test_a_run_is_its_verdict_objectives_figures_findings_and_what_to_do_next():
     assert (
         "Run api-under-load-rab3de4fgh5, started 2026-11-22T02:00:03.123456Z, window 330s" in text
     )
-    assert "Requests: 329,990 sent: 329,790 succeeded, 200 failed (Status5xx 160, Timeout 40)" in text
+    assert (
+        "Requests: 329,990 sent: 329,790 succeeded, 200 failed (Status5xx 160, Timeout 40)" in text
+    )
     assert "**Generator**\n\n- Stall: a worker was paused for 210ms\n" in text
     assert "**Next**\n\n- Status5xx (160): the target failed (5xx)" in text
 
