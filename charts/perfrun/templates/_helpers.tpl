@@ -210,6 +210,13 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, create, patch, delete]
+# Where the pods of a script may connect to: a policy for each run, and the Services that are targets.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, create]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get]
 # What each run executes, frozen.
 - apiGroups: [apps]
   resources: [controllerrevisions]

@@ -62,6 +62,8 @@ class RunSession:
         self.reported.discard(plan.cleaner)
         self.setup_begun = False
         """Worker 0 was told to run the setup, as far as this process knows."""
+        self._master: str | None = None
+        """Where the master of the tool itself listens, beside worker 0."""
         self._start_at = 0
         self._barrier: dict[int, _AtBarrier] = {}
         self._identities: dict[int, str] = {}
@@ -92,6 +94,8 @@ class RunSession:
             if not extracted.issuperset(ready.setup):
                 raise Malformed("not a Ready: setup has values that the setup steps do not extract")
             self.setup = ready.setup
+        if index == 0 and ready.master is not None:
+            self._master = ready.master
         self._barrier[index] = _AtBarrier(ready, now)
 
     def begin(self, time: datetime, at: int) -> None:
@@ -188,6 +192,7 @@ class RunSession:
             and self.setup is not None
             and self.ready_count == self.workers
             and self.silent(now) is None
+            and self._odd_files() is None
         )
 
     def wants_setup(self, now: int) -> bool:
@@ -214,7 +219,7 @@ class RunSession:
         if self.start is None or self.setup is None:
             told = index == 0 and self.wants_setup(now)
             self.setup_begun |= told
-            return Start(setup=told)
+            return Start(setup=told, master=self._master)
         return Start(start_in=self._start_at - now, values=self.setup)
 
     def cleaner_answer(self) -> Start:
@@ -243,6 +248,8 @@ class RunSession:
         """
         if self.start is not None:
             return None
+        if (odd := self._odd_files()) is not None:
+            return RunTrouble(odd, hopeless=True, reason="ScriptDiffers")
         troubled = {
             index: worker.ready
             for index, worker in sorted(self._barrier.items())
@@ -254,6 +261,23 @@ class RunSession:
         told = hopeless or troubled
         first = next(iter(told.values())).trouble
         return RunTrouble(_sentence(told), bool(hopeless), first.reason if first else "")
+
+    def _odd_files(self) -> str | None:
+        """The first worker whose script files are not those of the run."""
+        found = {
+            index: worker.ready.script_hash
+            for index, worker in sorted(self._barrier.items())
+            if worker.ready.script_hash is not None
+        }
+        expected = self.plan.script_hash or next(iter(found.values()), None)
+        odd = next((index for index, its in found.items() if its != expected), None)
+        if odd is None:
+            return None
+        others = "those of the accepted run" if self.plan.script_hash else f"worker {min(found)}'s"
+        return (
+            f"worker {odd}: its script files differ from {others} (SHA-256 {found[odd]}, not "
+            f"{expected}): they were changed meanwhile; start another run"
+        )
 
     def silent(self, now: int) -> tuple[int, int] | None:
         """The first worker that came up and has been silent for too long, and for how many ns."""

@@ -62,6 +62,8 @@ PODS = Resource("v1", "Pod", "pods")
 POD_METRICS = Resource("metrics.k8s.io/v1beta1", "PodMetrics", "pods")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 SECRETS = Resource("v1", "Secret", "secrets")
+SERVICES = Resource("v1", "Service", "services")
+NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 NAMESPACES = Resource("v1", "Namespace", "namespaces")
 WORKLOADS = {
     "Deployment": Resource("apps/v1", "Deployment", "deployments"),

@@ -41,6 +41,8 @@ class RunPlan(Wire):
     teardown: list[Step] = []
     scenarios: list[Scenario]
     load: Load
+    script_hash: str | None = None
+    """SHA-256 of the files of a script, which each worker has to have; None: not known."""
     observe: list[Observed] = []
     network: list[NetworkRule] = []
     """Each of them has to allow a connection."""

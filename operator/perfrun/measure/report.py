@@ -91,6 +91,12 @@ class Ready(Wire):
     """With ``trouble``: trying again will not help, for example if a Secret is missing."""
     setup: Extracted | None = None
     """From worker 0, after the setup: the extracted values. Never stored or shown."""
+    script_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of the script's files, as this worker has them."""
+    master: (
+        Annotated[str, Field(max_length=64, pattern=r"^[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}$")] | None
+    ) = None
+    """From worker 0: address and port of the tool's own master, once it listens."""
 
 
 class Start(Wire):
@@ -104,6 +110,8 @@ class Start(Wire):
     """Run the setup now, and send Ready again with the extracted values."""
     values: Extracted = {}
     """With ``start_in``: the values that the setup extracted."""
+    master: str | None = None
+    """Where the tool's own master listens, once worker 0 has reported it."""
 
 
 class Interval(Wire):

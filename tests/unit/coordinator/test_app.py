@@ -39,7 +39,10 @@ async def test_all_workers_are_told_the_same_t0_and_only_once_all_are_ready(worl
     await until(lambda: session.ready_count == 1)
     assert world.store.starts == {}
     second = await world.ready(1)
-    assert second[:2] == (200, {"startIn": S, "stop": None, "setup": False, "values": {}})
+    assert second[:2] == (
+        200,
+        {"startIn": S, "stop": None, "setup": False, "values": {}, "master": None},
+    )
     assert (await first)[1]["startIn"] == S
     assert session.start == world.store.starts[UID] == NOW + timedelta(seconds=1)
 

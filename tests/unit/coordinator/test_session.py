@@ -52,6 +52,52 @@ def test_final_trouble_wins_over_passing_trouble():
     assert trouble.message == "worker 1: there is no Secret shop with a key token"
 
 
+def scripted(workers: int, script_hash: str | None = None) -> RunSession:
+    plan = make_plan(workers).model_copy(update={"script_hash": script_hash})
+    return RunSession(plan, start_deadline=600 * S)
+
+
+ONE, OTHER = "1" * 64, "2" * 64
+
+
+@pytest.mark.parametrize(
+    ("accepted", "told"),
+    [
+        (None, f"worker 1: its script files differ from worker 0's (SHA-256 {OTHER}, not {ONE}): "),
+        (ONE, "worker 1: its script files differ from those of the accepted run (SHA-256 "),
+        (OTHER, "worker 0: its script files differ from those of the accepted run (SHA-256 "),
+    ],
+)
+def test_workers_with_other_script_files_do_not_start(accepted, told):
+    run = scripted(2, accepted)
+    run.ready(0, Ready(script_hash=ONE), S)
+    run.ready(1, Ready(script_hash=OTHER), S)
+    assert not run.is_due(S)
+    trouble = run.trouble()
+    assert trouble is not None
+    assert trouble.hopeless
+    assert trouble.message.startswith(told)
+
+
+@pytest.mark.parametrize("accepted", [None, ONE])
+def test_workers_with_the_same_script_files_start(accepted):
+    run = scripted(2, accepted)
+    for index in range(2):
+        run.ready(index, Ready(script_hash=ONE), S)
+    assert run.trouble() is None
+    assert run.is_due(S)
+
+
+def test_every_worker_is_told_where_worker_0s_master_listens():
+    run = session()
+    assert run.start_answer(1, S).master is None
+    run.ready(1, Ready(master="10.0.0.9:1"), S)
+    assert run.start_answer(1, S).master is None, "only worker 0 has it"
+    run.ready(0, Ready(master="10.0.0.7:5557"), S)
+    run.ready(0, Ready(), S)
+    assert run.start_answer(1, S).master == "10.0.0.7:5557"
+
+
 @pytest.mark.parametrize(
     ("ready", "silent"),
     [([], None), ([0], (0, 599 * S)), ([0, 1], (0, 599 * S)), ([1], (1, 599 * S))],

@@ -35,6 +35,13 @@ class Asks(StatusModel):
         dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=1024)]],
         Field(max_length=4),
     ] = Field(default={}, description="The user's images to run, by the field that names them.")
+    script_map: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="The ConfigMap with the files of a script."
+    )
+    script: Annotated[str, Field(max_length=16)] | None = Field(
+        default=None,
+        description="The tool of a script, whose load is not known before it runs.",
+    )
     audience: Annotated[str, Field(max_length=1024)] | None = Field(
         default=None,
         description="The audience of the service account token that requests carry.",

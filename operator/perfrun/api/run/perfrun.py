@@ -467,14 +467,20 @@ class PerfRunStatus(StatusModel):
         default=None,
         description="Hash of what is measured. Only runs with the same key are compared.",
     )
+    script_hash: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None,
+        description="SHA-256 of the files of a script: in a ConfigMap, when the run was accepted; "
+        "in a volume, as the workers read them. It is a part of the comparison key.",
+    )
     overridden: Sentence | None = Field(
         default=None,
         description="What the run overrides of its test, in one line. Example: "
         "load.scale: 0.1, labels.pull-request: 123.",
     )
-    target: Annotated[str, Field(max_length=300)] | None = Field(
+    target: Annotated[str, Field(max_length=5000)] | None = Field(
         default=None,
-        description="Host and port under load. By default, one run at a time loads a target.",
+        description="Host and port under load; of a script each of its targets, separated by "
+        "commas. By default, one run at a time loads a target.",
     )
     queue: QueueStatus | None = None
     job: Name | None = Field(

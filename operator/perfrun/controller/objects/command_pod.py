@@ -1,4 +1,4 @@
-"""The pod of a benchmark: the worker, and the user's image with its command.
+"""The pod of a benchmark or a script: the worker, and the user's image with its command.
 
 An init container copies the launcher from the worker's image, because the user's image may contain
 nothing but its program. The worker's files are not mounted there: no token, no plan, no values
@@ -8,6 +8,7 @@ except those in the command's environment.
 from perfrun.api import Json
 from perfrun.api.names import COMMAND_CONTAINER
 from perfrun.api.test.commands.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.script import SCRIPTS_FOLDER, ScriptFiles, ScriptTarget
 from perfrun.api.test.values import KeyRef
 from perfrun.launcher.pack import argv
 
@@ -15,22 +16,35 @@ COMMAND_DIR = "/perfrun"
 """The folder that worker and launcher share."""
 LAUNCHER_DIR = "/perfrun-launcher"
 _HOME = "/tmp"  # noqa: S108 (an emptyDir of the pod)
-_WORKER_CPU = "100m"
-"""The worker only waits, and reads the results."""
+_BENCHMARKS_WORKER_CPU = "100m"
+"""The worker only waits, and reads the results. A script's reads every sample, so it has the usual
+CPU."""
+
+CommandTarget = BenchmarkTarget | ScriptTarget
 
 
-def with_command(pod: Json, target: BenchmarkTarget, resources: Json, usual: Json) -> Json:
+def with_command(pod: Json, target: CommandTarget, resources: Json, usual: Json) -> Json:
     """The pod of a worker, with the command beside it.
 
     ``resources`` are the command's; ``usual`` are those of workers if a test does not set any.
     """
     (worker,) = pod["containers"]
-    shared = {"name": "command", "mountPath": COMMAND_DIR}
+    shared: list[Json] = [{"name": "command", "mountPath": COMMAND_DIR}]
+    volumes: list[Json] = []
+    env: list[Json] = [{"name": "PERFRUN_COMMAND_FOLDER", "value": COMMAND_DIR}]
+    own = usual
+    if isinstance(target, ScriptTarget):
+        env.append({"name": "PERFRUN_ADDRESS", "valueFrom": _POD_IP})
+        if target.files is not None:
+            volumes.append(_files(target.files))
+            shared.append(_files_mount(target.files))
+    else:
+        own = {**usual, "requests": {**usual["requests"], "cpu": _BENCHMARKS_WORKER_CPU}}
     worker = {
         **worker,
-        "env": [*worker["env"], {"name": "PERFRUN_COMMAND_FOLDER", "value": COMMAND_DIR}],
-        "volumeMounts": [*worker["volumeMounts"], shared],
-        "resources": {**usual, "requests": {**usual["requests"], "cpu": _WORKER_CPU}},
+        "env": [*worker["env"], *env],
+        "volumeMounts": [*worker["volumeMounts"], *shared],
+        "resources": own,
     }
     return {
         **pod,
@@ -41,8 +55,33 @@ def with_command(pod: Json, target: BenchmarkTarget, resources: Json, usual: Jso
             {"name": "launcher", "emptyDir": {"sizeLimit": "128Mi"}},
             {"name": "command", "emptyDir": {"sizeLimit": "1Gi"}},
             {"name": "command-tmp", "emptyDir": {"sizeLimit": "1Gi"}},
+            *volumes,
         ],
     }
+
+
+_POD_IP = {"fieldRef": {"fieldPath": "status.podIP"}}
+
+
+def _files(files: ScriptFiles) -> Json:
+    """The volume with the files of a script.
+
+    A ConfigMap that was deleted meanwhile does not leave the pod waiting without a message: the
+    worker sees that the files are not those of the run, and reports that.
+    """
+    if files.config_map is not None:
+        source: Json = {"configMap": {"name": files.config_map.name, "optional": True}}
+    else:
+        assert files.volume_claim is not None
+        claim = {"claimName": files.volume_claim.name, "readOnly": True}
+        source = {"persistentVolumeClaim": claim}
+    return {"name": "scripts", **source}
+
+
+def _files_mount(files: ScriptFiles) -> Json:
+    mount: Json = {"name": "scripts", "mountPath": SCRIPTS_FOLDER, "readOnly": True}
+    path = files.volume_claim.path if files.volume_claim is not None else None
+    return {**mount, "subPath": path} if path is not None else mount
 
 
 def _bringer(worker: Json) -> Json:
@@ -60,7 +99,7 @@ def _bringer(worker: Json) -> Json:
     }
 
 
-def _command(worker: Json, target: BenchmarkTarget, resources: Json, shared: Json) -> Json:
+def _command(worker: Json, target: CommandTarget, resources: Json, shared: list[Json]) -> Json:
     given = {one.name for one in target.env}
     # The image's home may not be writable for the user that the container runs as.
     homes = [{"name": name, "value": _HOME} for name in ("HOME", "TMPDIR") if name not in given]
@@ -73,14 +112,14 @@ def _command(worker: Json, target: BenchmarkTarget, resources: Json, shared: Jso
         "securityContext": worker["securityContext"],
         "volumeMounts": [
             {"name": "launcher", "mountPath": LAUNCHER_DIR, "readOnly": True},
-            shared,
+            *shared,
             {"name": "command-tmp", "mountPath": _HOME},
         ],
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
 
 
-def _taken(target: BenchmarkTarget) -> list[Json]:
+def _taken(target: CommandTarget) -> list[Json]:
     """Variables from Secrets and ConfigMaps; those with a value come with the worker's order."""
     taken = []
     for one in target.env:

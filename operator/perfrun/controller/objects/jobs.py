@@ -170,12 +170,13 @@ def _pod_spec(
         },
     )
     pod |= {field: value for field, value in chosen.items() if value}
-    if spec.target.benchmark is None:
+    command = spec.target.benchmark or spec.target.script
+    if command is None:
         return pod
     asked, usual = (
         worker_resources(spec.target, settings, one) for one in (template, PodTemplate())
     )
-    return with_command(pod, spec.target.benchmark, asked, usual)
+    return with_command(pod, command, asked, usual)
 
 
 def _user(settings: Settings) -> Json:
@@ -186,7 +187,7 @@ def _user(settings: Settings) -> Json:
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
     """The values that the worker reads; those of a command are in its environment."""
-    target = spec.target.model_copy(update={"benchmark": None})
+    target = spec.target.model_copy(update={"benchmark": None, "script": None})
     return value_refs(spec.model_copy(update={"target": target}))
 
 

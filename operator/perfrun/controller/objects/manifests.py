@@ -9,6 +9,7 @@ from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.controller.objects.store import Key
 from perfrun.logic.plan.names import job_name, short_hash
+from perfrun.logic.plan.script_files import files_hash
 from perfrun.measure.plan import RunPlan
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -139,6 +140,13 @@ def trend_config_map(test: Metadata, packed: bytes) -> Json:
 def trend_name(test: Metadata) -> str:
     """The ConfigMap of a test's histories: ``pt-<hash of the test's uid>``."""
     return f"pt-{short_hash(test.uid)}"
+
+
+def config_map_hash(body: Json) -> str:
+    """The hash of the files that a ConfigMap becomes where it is mounted."""
+    files = {name: text.encode() for name, text in (body.get("data") or {}).items()}
+    binary = body.get("binaryData") or {}
+    return files_hash(files | {name: base64.b64decode(text) for name, text in binary.items()})
 
 
 def joined(pieces: list[Json]) -> bytes | None:

@@ -57,7 +57,16 @@ def pod_facts(pod: Json, now: datetime) -> WorkerFacts:
         problem=_problem(metadata, status, now),
         scheduled=bool(pod.get("spec", {}).get("nodeName")),
         running_since=_running_since(status),
+        image=_command_image(status),
     )
+
+
+def _command_image(status: Json) -> str:
+    """The digest of the user's image, as the node reports it once its container exists."""
+    for container in status.get("containerStatuses", []):
+        if container.get("name") == COMMAND_CONTAINER:
+            return str(container.get("imageID", ""))
+    return ""
 
 
 def gone_pod(job: str, index: int) -> WorkerFacts:

@@ -13,15 +13,16 @@ MAX_DELETED = 60_000
 """Objects of one run or test: enough for the largest reports of more than 5,000 workers."""
 
 
-async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> None:
+async def create_once(kube: Kube, resource: Resource, body: Json, uid: str) -> Json:
     """Create an object that ``uid`` owns; an existing one with the same owner is accepted.
 
-    Raises ConflictError if an object with its name belongs to something else.
+    Returns the object as it is now. Raises ConflictError if an object with its name belongs to
+    something else.
     """
     try:
-        await kube.create(resource, body["metadata"]["namespace"], body)
+        return await kube.create(resource, body["metadata"]["namespace"], body)
     except AlreadyExistsError:
-        await _ours(kube, resource, body, uid)
+        return await _ours(kube, resource, body, uid)
 
 
 async def find_or_create(kube: Kube, resource: Resource, body: Json, uid: str) -> None:

@@ -19,6 +19,7 @@ from perfrun.api.times import parse_time
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.manifests import (
     TEST_LABEL,
+    config_map_hash,
     owner_reference,
     revision_manifest,
     revision_name,
@@ -31,9 +32,10 @@ from perfrun.controller.run.open_runs import revision_spec, unreadable_revision
 from perfrun.controller.test.checks import CheckFailedError, Checks
 from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
-from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, REVISIONS
+from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.accept.overrides import overrides_text
+from perfrun.logic.plan.script_files import key_with_files
 from perfrun.logic.run.status import frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come
@@ -46,6 +48,8 @@ no more than looking at a dozen.
 """
 EXPIRY_SLACK_S = 1.0
 NO_WORKERS = WorkerCounts(planned=0)
+SCRIPT_WITHIN = timedelta(seconds=30)
+"""How long a new run waits for a ConfigMap that is applied together with its test."""
 
 
 class AdmissionError(Exception):
@@ -92,7 +96,7 @@ class Acceptor:
                 return await self._cancel(
                     run, cancelled(f"stopped before it started: {stop}", NO_WORKERS)
                 )
-            outcome = await self._frozen(run, body, test)
+            outcome = await self._with_files(run, await self._frozen(run, body, test))
             return await self._enter(run, outcome, _patience(body))
         except AdmissionError as refusal:
             await self._finisher.end(run, errored(str(refusal), NO_WORKERS))
@@ -179,6 +183,32 @@ class Acceptor:
             self._waiting[uid] = outcome.model_copy(update={"frozen": None})
         return outcome
 
+    async def _with_files(self, run: PerfRun, outcome: Examined) -> Examined:
+        """With the hash of its script's files, if they are in a ConfigMap.
+
+        It is taken once: what a run that waits will execute does not change either. Raises
+        AdmissionError, and CheckFailedError while the ConfigMap may be about to be created.
+        """
+        name = outcome.asks.script_map if outcome.asks is not None else None
+        if name is None:
+            return outcome
+        files = run.status.script_hash or await self._script_hash(run, name)
+        key = key_with_files(outcome.comparison_key, files)
+        return outcome.model_copy(update={"script_hash": files, "comparison_key": key})
+
+    async def _script_hash(self, run: PerfRun, name: str) -> str:
+        namespace = run.metadata.namespace
+        found = await self._kube.find(CONFIG_MAPS, namespace, name)
+        if found is not None:
+            return await asyncio.to_thread(config_map_hash, found)
+        why = f"ConfigMap {name} does not exist in namespace {namespace}"
+        if datetime.now(UTC) - run_record(run).created < SCRIPT_WITHIN:
+            raise CheckFailedError(f"the files of its script are not there: {why}")
+        raise AdmissionError(
+            f"{_what(run)}: spec.target.script.files.configMap.name: {why}: create it, and then "
+            "create a new PerfRun"
+        )
+
     def forget(self, uid: str) -> None:
         """The run no longer waits."""
         self._waiting.pop(uid, None)
@@ -236,6 +266,7 @@ class Acceptor:
             outcome.comparison_key,
             outcome.asks.workers,
             None if run.spec.overrides is None else overrides_text(run.spec.overrides),
+            outcome.script_hash,
         )
         if not placement.position:
             return accepted.updated(starting(run, now))

@@ -136,6 +136,7 @@ def _opened(body: Json, run: PerfRun, outcome: Examined, network: Sequence[Netwo
             test=run.spec.test_ref.name,
             run=key.name,
             network=network,
+            script_hash=run.status.script_hash,
         )
     except ValidationError as error:
         raise unreadable_revision(name, parse_problems(error)[0]) from error

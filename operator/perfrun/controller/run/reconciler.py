@@ -13,6 +13,7 @@ from perfrun.api.run.perfrun import HoldStatus, PerfRun, PerfRunStatus, Phase
 from perfrun.api.sentence import printable
 from perfrun.api.times import parse_time
 from perfrun.controller.objects.accounts import Accounts
+from perfrun.controller.objects.egress import ensure_egress
 from perfrun.controller.objects.events import Events
 from perfrun.controller.objects.jobs import job_manifest
 from perfrun.controller.objects.manifests import RUN_LABEL, plan_config_map
@@ -299,12 +300,17 @@ class RunReconciler:
         if run.status.job is None or now < self._plan_due.setdefault(uid, now + PLAN_LOOK_S):
             return
         self._plan_due[uid] = now + PLAN_LOOK_S
-        plan = await asyncio.to_thread(plan_config_map, opened.key, opened.plan, self._ca)
         with contextlib.suppress(KubeError):
-            await create_once(self._kube, CONFIG_MAPS, plan, uid)
+            await self._ensure_plan(opened)
+
+    async def _ensure_plan(self, opened: OpenRun) -> None:
+        """Create the plan, and with it the NetworkPolicy of a script's pods. Raises KubeError."""
+        body = await asyncio.to_thread(plan_config_map, opened.key, opened.plan, self._ca)
+        plan_map = await create_once(self._kube, CONFIG_MAPS, body, opened.plan.uid)
+        await ensure_egress(self._kube, self._settings, opened.key, opened.plan, plan_map)
 
     async def _launch(self, run: PerfRun, opened: OpenRun) -> float:
-        """Create the account, the plan and the Job, and record that."""
+        """Create the account, the plan, a NetworkPolicy for scripts and the Job; record that."""
         job = job_manifest(
             opened.key,
             opened.plan,
@@ -315,8 +321,7 @@ class RunReconciler:
         )
         try:
             await self._accounts.ensure(run.metadata.namespace)
-            plan = await asyncio.to_thread(plan_config_map, opened.key, opened.plan, self._ca)
-            await create_once(self._kube, CONFIG_MAPS, plan, run.metadata.uid)
+            await self._ensure_plan(opened)
             await create_once(self._kube, JOBS, job, run.metadata.uid)
         except TerminatingError:
             raise

@@ -45,6 +45,8 @@ class Examined(BaseModel):
     what_runs: str = ""
     """The hash of what its runs execute and are judged by."""
     comparison_key: str = ""
+    script_hash: str | None = None
+    """The hash of a script's files. The check does not know them: the operator adds it."""
     gates: bool = False
     """Whether an objective or a regression may make the test Fail."""
     target: str = ""

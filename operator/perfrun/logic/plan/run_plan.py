@@ -52,6 +52,7 @@ def make_plan(
     test: str,
     run: str,
     network: Sequence[NetworkRule] = (),
+    script_hash: str | None = None,
 ) -> RunPlan:
     """Create the plan that every worker of the run ``uid`` receives."""
     return RunPlan(
@@ -67,6 +68,7 @@ def make_plan(
         teardown=spec.teardown,
         scenarios=scenarios_of(spec),
         load=spec.load,
+        script_hash=script_hash,
         observe=spec.observe or [],
         network=list(network),
     )

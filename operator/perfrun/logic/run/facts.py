@@ -33,6 +33,8 @@ class WorkerFacts:
     """Its pod has a node."""
     running_since: datetime | None = None
     """When its container was started; None if it does not run, or if this does not matter."""
+    image: str = ""
+    """The digest of the image with its command, once that runs; empty without a command."""
     left_undone: bool = False
     """It is dead, and could not clean up first: it did not end by itself, or this is not known."""
 

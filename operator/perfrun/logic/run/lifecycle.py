@@ -75,6 +75,8 @@ LAST_TEARDOWN_S = 45.0
 
 def decide(facts: RunFacts) -> Decision:
     """The next action for a run that has left the queue and is not done."""
+    if (differ := _different_images(facts)) is not None:
+        return Decision(Action.FAIL, differ)
     match facts.phase:
         case Phase.STARTING:
             return _once_undone(facts, _starting(facts))
@@ -83,6 +85,18 @@ def decide(facts: RunFacts) -> Decision:
         case Phase.COLLECTING:
             return _once_settled(facts, _once_undone(facts, _collecting(facts)))
     raise ValueError(f"no decision is possible for a run in phase {facts.phase}")
+
+
+def _different_images(facts: RunFacts) -> str | None:
+    """Workers whose commands are of different images: together they would measure nothing."""
+    found = {worker.image: worker for worker in reversed(facts.workers) if worker.image}
+    if len(found) < 2:
+        return None
+    one, other, *_ = sorted(found.values(), key=lambda worker: worker.index)
+    return (
+        f"{one.title} runs the image {one.image}, and {other.title} {other.image}: their tag was "
+        "moved meanwhile; name the image by its digest (NAME@sha256:...)"
+    )
 
 
 def _starting(facts: RunFacts) -> Decision:

@@ -40,17 +40,24 @@ _OURS = frozenset({"Complete", "SLOMet", "Reconciling", "Stalled"})
 
 
 def frozen(
-    revision: str, target: str, comparison_key: str, workers: int, overridden: str | None = None
+    revision: str,
+    target: str,
+    comparison_key: str,
+    workers: int,
+    overridden: str | None = None,
+    script_hash: str | None = None,
 ) -> PerfRunStatus:
     """It is accepted: what it executes no longer changes, whatever happens to its test.
 
-    ``overridden``: what it changes of the test, in one line.
+    ``overridden``: what it changes of the test, in one line. ``script_hash``: of the script's
+    files, as far as they are known.
     """
     return PerfRunStatus(
         revision=revision,
         target=target,
         comparison_key=comparison_key,
         overridden=overridden,
+        script_hash=script_hash,
         workers=WorkerCounts(planned=workers),
     )
 

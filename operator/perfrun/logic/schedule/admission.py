@@ -283,8 +283,8 @@ def queue_limit(schedule: Schedule | None) -> timedelta:
 
 
 def place_of(target: Target, namespace: str) -> str:
-    """What only one run at a time may load: host:port, the Secret with a database's address, or the
-    image of a benchmark, whose target is unknown.
+    """What only one run at a time may load: host:port (each one of a script), the Secret with a
+    database's address, or the image of a benchmark, whose target is unknown.
     """
     if target.sql is not None:
         ref = target.sql.dsn_from.secret_key_ref
@@ -294,7 +294,8 @@ def place_of(target: Target, namespace: str) -> str:
     if target.benchmark is not None:
         return f"image/{namespace}/{target.benchmark.image}"
     if target.script is not None:
-        return target_key(f"//{target.script.targets[0]}", namespace)
+        keys = (target_key(f"//{one}", namespace) for one in target.script.targets)
+        return BETWEEN_TARGETS.join(dict.fromkeys(keys))
     assert target.url is not None
     return target_key(target.url, namespace)
 

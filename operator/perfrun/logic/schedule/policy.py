@@ -118,6 +118,7 @@ class NamespacePolicies:
             return [*found, Problem(_AUDIENCE_FIELD, FOR_THE_API_SERVER)]
         for name, policy in self.specs.items():
             found += _limit_problems(asks, name, policy.limits)
+            found += _unread_problems(asks, name, policy.limits)
             found += _image_problems(asks, name, policy.allowed_images)
             if asks.audience is not None and asks.audience not in policy.allowed_audiences:
                 found.append(_audience_problem(asks.audience, name, policy.allowed_audiences))
@@ -218,14 +219,22 @@ def policy_problems(spec: PerfPolicySpec) -> list[Problem]:
 
 def asks_of(spec: PerfTestSpec) -> Asks:
     """Everything that an accepted spec asks for and that a policy may refuse."""
-    benchmark = spec.target.benchmark
+    target = spec.target
+    commands = {"benchmark": target.benchmark, "script": target.script}
+    files = target.script.files if target.script is not None else None
     return Asks(
         hosts={field: urlsplit(url).hostname or "" for field, url in _urls(spec)},
         workers=spec.load.workers,
         rate=_highest_rate(spec),
         users=_most_users(spec),
         longest=longest_load(make_plan(spec, uid="", namespace="", test="", run="")),
-        images={} if benchmark is None else {"spec.target.benchmark.image": benchmark.image},
+        images={
+            f"spec.target.{kind}.image": one.image
+            for kind, one in commands.items()
+            if one is not None and one.image is not None
+        },
+        script=target.script.tool if target.script is not None else None,
+        script_map=files.config_map.name if files and files.config_map else None,
         audience=spec.target.account_audience,
     )
 
@@ -242,6 +251,9 @@ def _urls(spec: PerfTestSpec) -> Iterator[tuple[str, str]]:
         yield "spec.target.http.auth.oauth2.tokenUrl", http.auth.oauth2.token_url
     if spec.target.extension is not None:
         yield "spec.target.extension.address", f"//{spec.target.extension.address}"
+    if spec.target.script is not None:
+        for index, target in enumerate(spec.target.script.targets):
+            yield f"spec.target.script.targets[{index}]", f"//{target}"
 
 
 def _network_problems(asks: Asks, fence: Fence) -> Iterator[Problem]:
@@ -264,6 +276,19 @@ def _limit_problems(asks: Asks, policy: str, limits: Limits) -> Iterator[Problem
         asked_for = format_exact_duration(asks.longest)
         allowed = format_exact_duration(limits.duration)
         yield _over(policy, "duration", "spec.load", asked_for, allowed, "takes up to ")
+
+
+def _unread_problems(asks: Asks, policy: str, limits: Limits) -> Iterator[Problem]:
+    """A script has its load itself, so limits of rate and users cannot be compared with it."""
+    for rule in ("rate", "users"):
+        if asks.script is not None and getattr(limits, rule) is not None:
+            change = {"op": "remove", "path": f"/spec/limits/{rule}"}
+            yield Problem(
+                "spec.target.script",
+                f"PerfPolicy {policy} limits the load of a run (limits.{rule}), but how much load "
+                f"a script of {asks.script} makes is not known before it runs; to allow scripts: "
+                f"{patch(policy, change)}",
+            )
 
 
 def _image_problems(asks: Asks, policy: str, allowed: Sequence[str]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The pod of a benchmark: what stands beside the worker, and what it cannot reach."""
+"""The pod of a benchmark or a script: what stands beside the worker, and what it cannot reach."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -112,3 +112,84 @@ def test_what_the_command_may_fill_is_bounded() -> None:
     sizes = {one["name"]: one["emptyDir"] for one in pod()["volumes"] if "emptyDir" in one}
     assert set(sizes) == {"tmp", "launcher", "command", "command-tmp"}
     assert all("sizeLimit" in one for one in sizes.values())
+
+
+# --- scripts ------------------------------------------------------------------------------------
+
+SCRIPT = {
+    "tool": "k6",
+    "image": IMAGE,
+    "files": {"configMap": {"name": "shop-k6"}},
+    "entry": "shop.js",
+    "targets": ["shop:80"],
+}
+
+
+def script_job(target: Json = SCRIPT, workers: int = 1, **spec: Any) -> Json:
+    load = {"maxDuration": "10m", "workers": workers}
+    test = perf_test(target={"script": target}, load=load, **spec)
+    return job_manifest(KEY, plan_of(test), test.spec, settings(), with_ca=True)
+
+
+def script_pod(target: Json = SCRIPT, **spec: Any) -> Json:
+    made: Json = script_job(target, **spec)["spec"]["template"]["spec"]
+    return made
+
+
+def test_workers_of_a_script_are_an_indexed_job_like_any_other() -> None:
+    job = script_job(workers=5)["spec"]
+    assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 5, 5)
+    assert job["activeDeadlineSeconds"] > 10 * 60
+
+
+def test_a_script_and_its_worker_have_the_files_and_neither_can_change_them() -> None:
+    made = script_pod()
+    for name in (COMMAND_CONTAINER, WORKER_CONTAINER):
+        assert mounts(container(made, name))["/scripts"] == {
+            "name": "scripts",
+            "mountPath": "/scripts",
+            "readOnly": True,
+        }
+    (files,) = [one for one in made["volumes"] if one["name"] == "scripts"]
+    assert files["configMap"] == {"name": "shop-k6", "optional": True}
+    assert "scripts" not in [one["name"] for one in made["initContainers"][0]["volumeMounts"]]
+
+
+def test_files_of_a_volume_are_a_folder_of_it() -> None:
+    claim = {"volumeClaim": {"name": "load", "path": "shop/load"}}
+    made = script_pod({**SCRIPT, "files": claim})
+    (files,) = [one for one in made["volumes"] if one["name"] == "scripts"]
+    assert files["persistentVolumeClaim"] == {"claimName": "load", "readOnly": True}
+    for name in (COMMAND_CONTAINER, WORKER_CONTAINER):
+        mount = mounts(container(made, name))["/scripts"]
+        assert (mount["subPath"], mount["readOnly"]) == ("shop/load", True)
+
+
+def test_a_script_in_its_image_mounts_nothing() -> None:
+    made = script_pod({name: value for name, value in SCRIPT.items() if name != "files"})
+    assert set(mounts(container(made, COMMAND_CONTAINER))) == {LAUNCHER_DIR, COMMAND_DIR, "/tmp"}
+
+
+def test_the_tool_has_the_tests_resources_and_its_worker_those_of_any_worker() -> None:
+    made = script_pod(podTemplate={"resources": {"requests": {"cpu": "2"}}})
+    assert container(made, COMMAND_CONTAINER)["resources"]["requests"]["cpu"] == "2"
+    usual = worker_resources(perf_test().spec.target, settings(), PodTemplate())
+    assert container(made, WORKER_CONTAINER)["resources"] == usual
+
+
+def test_a_tool_has_its_secrets_and_nothing_of_the_workers() -> None:
+    made = script_pod({**SCRIPT, "env": ENV})
+    command, worker = container(made, COMMAND_CONTAINER), container(made, WORKER_CONTAINER)
+    assert [one["name"] for one in command["env"]] == ["HOME", "TMPDIR", "TOKEN", "REGION"]
+    assert {
+        "name": "PERFRUN_ADDRESS",
+        "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}},
+    } in worker["env"]
+    assert not [one for one in made["volumes"] if "secret" in one]
+    shared = {one["name"] for one in command["volumeMounts"]} & {
+        one["name"] for one in worker["volumeMounts"]
+    }
+    assert shared == {"command", "scripts"}
+    for one in [*made["containers"], *made["initContainers"]]:
+        assert one["securityContext"]["readOnlyRootFilesystem"] is True
+    assert made["automountServiceAccountToken"] is False

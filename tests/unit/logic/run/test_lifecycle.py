@@ -707,3 +707,17 @@ def test_after_an_outage_workers_are_given_time_to_hand_in_what_they_have(
         Phase.COLLECTING, job=job, listening_since=since, report_deadline=at(-1), load_end=at(-60)
     )
     assert decide(past).action is expected
+
+
+@pytest.mark.parametrize("phase", UNDER_WAY)
+def test_workers_of_different_images_are_an_error_in_each_phase(phase: Phase) -> None:
+    first, second = (replace(pod(index), image=f"k6@sha256:{index}") for index in range(2))
+    decision = decide(facts(phase, workers=[first, second]))
+    assert decision.action is Action.FAIL
+    assert decision.message.startswith(
+        "worker 0 (pr-x-0-abcde) runs the image k6@sha256:0, and worker 1 (pr-x-1-abcde) k6@sha256:1: "
+    )
+    same = [first, replace(second, image=first.image)]
+    assert decide(facts(phase, workers=same)).action is not Action.FAIL
+    starts = [first, replace(second, image="")]
+    assert decide(facts(phase, workers=starts)).action is not Action.FAIL

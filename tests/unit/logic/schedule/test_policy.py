@@ -295,3 +295,60 @@ def test_suspended_and_unreadable_let_nothing_start() -> None:
     assert "kubectl patch perfpolicy stop" in told(here.held(at("2026-01-01")))
     broken = Policies({}, {"odd": "spec.allow: unknown"}).of("shop")
     assert told(broken.suspended) == "PerfPolicy odd cannot be read: spec.allow: unknown"
+
+
+# --- scripts ------------------------------------------------------------------------------------
+
+SCRIPT = {
+    "tool": "k6",
+    "image": "registry.example/k6:1",
+    "entry": "/shop.js",
+    "targets": ["shop:80", "search.example.com:443", "[fd00::1]:80"],
+}
+
+
+def script_problems(policy: dict[str, Any], **script: Any) -> list[str]:
+    one = spec(target={"script": {**SCRIPT, **script}}, load={"maxDuration": "10m", "workers": 3})
+    found = policies(lab={"allowedImages": ["*"], **policy}).of("shop").problems(one)
+    return [str(problem) for problem in found]
+
+
+def test_targets_of_a_script_are_looked_at_as_the_hosts_of_urls() -> None:
+    (told,) = script_problems({"allow": {"hosts": ["*.shop.svc", "fd00::1"]}})
+    assert told.startswith(
+        "spec.target.script.targets[1]: PerfPolicy lab (allow.hosts: *.shop.svc, fd00::1) does not "
+        "allow connections to search.example.com; to allow it: kubectl patch perfpolicy lab "
+    )
+    (denied,) = script_problems({"deny": {"cidrs": ["fd00::/8"]}})
+    assert denied.startswith("spec.target.script.targets[2]: PerfPolicy lab (deny.cidrs: fd00::/8)")
+
+
+def test_the_image_of_a_script_is_allowed_like_that_of_a_benchmark() -> None:
+    (told,) = script_problems({"allowedImages": ["registry.example/other:*"]})
+    assert told.startswith(
+        "spec.target.script.image: registry.example/k6:1 is not allowed by PerfPolicy lab "
+        "(allowedImages); to allow it: "
+    )
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"workers": 3, "duration": "10m"}, None),
+        ({"workers": 2}, "spec.load.workers: asks for 3, but PerfPolicy lab (limits.workers)"),
+        ({"duration": "9m"}, "spec.load: takes up to 10m, but PerfPolicy lab (limits.duration)"),
+        (
+            {"rate": "10/s"},
+            "spec.target.script: PerfPolicy lab limits the load of a run (limits.rate), but how much "
+            "load a script of k6 makes is not known before it runs; to allow scripts: kubectl patch "
+            'perfpolicy lab --type=json -p \'[{"op": "remove", "path": "/spec/limits/rate"}]\'',
+        ),
+        (
+            {"users": 10},
+            "spec.target.script: PerfPolicy lab limits the load of a run (limits.users)",
+        ),
+    ],
+)
+def test_limits_of_a_script(limits: dict[str, Any], told: str | None) -> None:
+    found = script_problems({"limits": limits})
+    assert (found == []) if told is None else found[0].startswith(told)
