@@ -6,7 +6,7 @@ test has it.
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -20,7 +20,7 @@ from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
 from perfrun.api.sentence import cut, printable
 from perfrun.api.template import parse, references
-from perfrun.api.test.load import ClosedStage, Load, OpenStage
+from perfrun.api.test.load import Closed, ClosedStage, Load, Open, OpenStage
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.target import Target, Url
 from perfrun.api.test.values import value_refs
@@ -29,6 +29,7 @@ from perfrun.logic.plan.benchmark_command import texts
 from perfrun.logic.plan.network import address_of, normal_host
 from perfrun.logic.problems import Problem, field_path, parse_problems, suggestion
 
+Shape = TypeVar("Shape", Open, Closed)
 Stage = TypeVar("Stage", OpenStage, ClosedStage)
 
 _FIELD = "spec.overrides"
@@ -340,37 +341,35 @@ def _sized(load: Load, wanted: LoadOverrides) -> object:
     if (capacity := load.capacity) is not None:
         low, high = nearest_rate(capacity.from_ * scale), nearest_rate(capacity.to * scale)
         return capacity.model_copy(update={"from_": low, "to": high})
-    if (closed := load.closed) is not None:
-        peak = max(stage.users for stage in closed.levels()) or 1
-        factor = scale if wanted.users is None else wanted.users / peak
-        if closed.stages is not None:
-            users = [{"users": _whole(stage.users * factor)} for stage in closed.stages]
-            return closed.model_copy(update={"stages": _staged(closed.stages, users, wanted)})
-        update: dict[str, Any] = {"users": _whole((closed.users or 0) * factor)}
-        return closed.model_copy(update=_lasting(update, wanted))
-    return _sized_open(load, wanted, scale)
-
-
-def _sized_open(load: Load, wanted: LoadOverrides, scale: float) -> object:
+    if load.closed is not None:
+        return _levelled(load.closed, "users", _whole, wanted)
     assert load.open is not None, "there are four shapes"
-    opened = load.open
-    peak = max(stage.rate for stage in opened.levels()) or 1.0
-    factor = scale if wanted.rate is None else wanted.rate / peak
-    update: dict[str, Any] = {}
-    if opened.max_in_flight is not None:
-        update["max_in_flight"] = _whole(opened.max_in_flight * scale)
-    if opened.stages is not None:
-        rates = [{"rate": _rate(stage.rate * factor)} for stage in opened.stages]
-        update["stages"] = _staged(opened.stages, rates, wanted)
+    opened = _levelled(load.open, "rate", _rate, wanted)
+    if opened.max_in_flight is None:
+        return opened
+    return opened.model_copy(update={"max_in_flight": _whole(opened.max_in_flight * scale)})
+
+
+def _levelled(
+    shape: Shape, name: str, rounded: Callable[[float], float], wanted: LoadOverrides
+) -> Shape:
+    """A closed or open load at other levels. ``name``: the field of a level, here and in stages."""
+    peak = max(getattr(stage, name) for stage in shape.levels()) or 1
+    factor = wanted.scale or 1.0
+    if (highest := getattr(wanted, name)) is not None:
+        factor = highest / peak
+
+    def level(one: Any) -> dict[str, Any]:
+        return {name: rounded((getattr(one, name) or 0) * factor)}
+
+    if shape.stages is not None:
+        stages: Sequence[Any] = shape.stages
+        update: dict[str, Any] = {"stages": _staged(stages, map(level, stages), wanted)}
     else:
-        update |= _lasting({"rate": _rate((opened.rate or 0.0) * factor)}, wanted)
-    return opened.model_copy(update=update)
-
-
-def _lasting(update: dict[str, Any], wanted: LoadOverrides) -> dict[str, Any]:
-    if wanted.duration is None:
-        return update
-    return {**update, "duration": wanted.duration, "max_duration": wanted.max_duration}
+        update = level(shape)
+        if wanted.duration is not None:
+            update |= {"duration": wanted.duration, "max_duration": wanted.max_duration}
+    return shape.model_copy(update=update)
 
 
 def _staged(
