@@ -21,7 +21,7 @@ from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.kind import HttpKind
 from perfrun.engine.http.pool import Pool
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.engine.record.recorder import Samples
 from perfrun.engine.run import Engine
 from perfrun.reach.values import Values

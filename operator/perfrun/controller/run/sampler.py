@@ -9,28 +9,34 @@ import asyncio
 import base64
 import gzip
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import Field
 
+from perfrun.api import Json
 from perfrun.api.quantities import NS_PER_US
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.api.sentence import printable
 from perfrun.api.test.metric import CPU, MEMORY, OBSERVED, RESTARTS, observables
 from perfrun.api.test.observe import Workload
+from perfrun.api.times import parse_time
 from perfrun.controller.objects.manifests import observed_config_map
 from perfrun.controller.objects.writing import store_config_map
 from perfrun.controller.run.environment import selected_by
 from perfrun.controller.run.open_runs import OpenRun
-from perfrun.controller.run.usage import NO_METRICS, Usage, restarts, usage
 from perfrun.kube.client import Kube, owned_by
+from perfrun.kube.decoding import quantity
 from perfrun.kube.errors import KubeError, NotFoundError
 from perfrun.kube.resources import CONFIG_MAPS, POD_METRICS, PODS, WORKLOADS
 from perfrun.measure.observed import MAX_OBSERVATIONS, MAX_TROUBLE, Observation, ObservedMetric
 from perfrun.measure.wire import Wire, parse_json, unzip
 
 logger = logging.getLogger(__name__)
+
+NO_METRICS = "the cluster does not serve metrics.k8s.io: install metrics-server"
 
 PERIOD_S = 10.0
 KEEP_S = 30.0
@@ -207,3 +213,38 @@ _METRICS = observables("workload")
 
 def _ns(span: timedelta) -> int:
     return span // timedelta(microseconds=1) * NS_PER_US
+
+
+class Usage(NamedTuple):
+    """All pods of a workload together."""
+
+    at: datetime
+    """The end of the measured period of the newest figure."""
+    cores: float
+    memory: int
+    """Bytes: the working set."""
+
+
+def usage(pods: Sequence[Json]) -> Usage:
+    """The sum over PodMetrics. Raises ValueError if there are none, or none that can be read."""
+    if not pods:
+        raise ValueError("it has no metrics of these pods yet")
+    try:
+        used = [one["usage"] for pod in pods for one in pod["containers"]]
+        return Usage(
+            at=max(parse_time(pod["timestamp"]) for pod in pods),
+            cores=float(sum(quantity(one["cpu"]) for one in used)),
+            memory=int(sum(quantity(one["memory"]) for one in used)),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"its response cannot be read: {error!r}") from error
+
+
+def restarts(pods: Sequence[Json]) -> int:
+    """Restarts of all containers, including native sidecars, since their pods were created."""
+    return sum(
+        int(one.get("restartCount", 0))
+        for pod in pods
+        for kind in ("containerStatuses", "initContainerStatuses")
+        for one in pod.get("status", {}).get(kind) or []
+    )

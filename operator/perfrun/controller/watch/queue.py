@@ -48,7 +48,7 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         """When each key is due; also while it is being reconciled."""
         self._heap: list[tuple[float, int, K]] = []
-        """By group: the keys that are due. The next turn is the first group's."""
+        """Keys that are due later, by time; the number keeps those of one time in order."""
         self._ready: dict[str, deque[K]] = {}
         """By group: those whose time has come. The next turn is the first group's."""
         self._count = 0

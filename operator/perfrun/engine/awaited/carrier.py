@@ -23,9 +23,8 @@ from perfrun.engine.awaited.sessions import (
     UnusedError,
 )
 from perfrun.engine.errors import FORESEEN, ErrorClass, OpenError, spoilt_by
-from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
+from perfrun.engine.load.kind import Carrier, Course, Courses, Ended, VirtualUser
 from perfrun.engine.load.timer import Deadline
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.measure.picture import Picture, is_worse
 from perfrun.measure.record import Outcome, Timing
 

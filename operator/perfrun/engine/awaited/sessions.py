@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from perfrun.engine.compiled import AwaitedStep
 from perfrun.engine.errors import ErrorClass, OpenError
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.engine.record.recorder import StepTally
 from perfrun.measure.record import Outcome, Timing
 from perfrun.measure.report import MAX_FORBIDDEN

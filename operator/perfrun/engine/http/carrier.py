@@ -14,9 +14,8 @@ from perfrun.engine.http.connection_policy import ConnectionPolicy
 from perfrun.engine.http.pool import Origin, Pool, Trust
 from perfrun.engine.http.protocols import version_of
 from perfrun.engine.http.request import CompiledStep, origin_of
-from perfrun.engine.load.kind import Carrier, Course, Courses, Ended
+from perfrun.engine.load.kind import Carrier, Course, Courses, Ended, VirtualUser
 from perfrun.engine.load.timer import Deadline
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.measure.report import MAX_FORBIDDEN
 from perfrun.reach.foreign import foreign
 

@@ -9,7 +9,7 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.http.cookies import Cookies
 from perfrun.engine.http.link import Link
 from perfrun.engine.http.pool import Origin, Pool
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import VirtualUser
 
 IDLE_LIMIT = 4 * NS_PER_S
 """Common servers close connections that were idle for 5 s; a request on such a connection would be

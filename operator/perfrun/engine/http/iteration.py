@@ -13,8 +13,7 @@ from perfrun.engine.http.link import Link
 from perfrun.engine.http.mismatch import NO_ANSWER, unanswered
 from perfrun.engine.http.pool import Opened, Pool
 from perfrun.engine.http.request import CompiledStep, shown
-from perfrun.engine.load.kind import Course
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import Course, VirtualUser
 from perfrun.engine.response.content import unpacked
 from perfrun.engine.response.extract import Answer
 from perfrun.engine.response.read_plan import ReadMode

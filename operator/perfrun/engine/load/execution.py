@@ -10,10 +10,9 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.load.kind import Course, Kind
+from perfrun.engine.load.kind import Course, Kind, VirtualUser
 from perfrun.engine.load.pacers import Pacer, pacer_for
 from perfrun.engine.load.pacing import IterationStarter, Pacing
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.health import HEARTBEAT, Sample, StallDetector, machine, sample
 from perfrun.engine.record.intervals import Intervals, OnInterval
 from perfrun.engine.record.recorder import Recorder, ScenarioTally

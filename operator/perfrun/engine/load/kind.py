@@ -9,12 +9,37 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from perfrun.engine.compiled import CompiledScenario
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.engine.record.recorder import ScenarioTally, StepTally
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport
 
 S = TypeVar("S")
+
+
+class UserState(Protocol):
+    """What a kind of target keeps for one user: connections, cookies, a session."""
+
+    def close(self) -> None:
+        """The user leaves: release its state."""
+
+
+class VirtualUser:
+    """A user that starts iterations: one of a closed load or a burst; in an open load, each
+    arrival."""
+
+    __slots__ = ("off", "state")
+
+    def __init__(self, off: int = 0) -> None:
+        self.off = off
+        """When it stops starting iterations, monotonic ns."""
+        self.state: UserState | None = None
+        """State of its kind of target, opaque to everything else."""
+
+    def leave(self) -> None:
+        """Close the state of the user."""
+        if self.state is not None:
+            self.state.close()
+            self.state = None
 
 
 class Course(NamedTuple, Generic[S]):

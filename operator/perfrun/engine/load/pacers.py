@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from perfrun.api.quantities import NS_PER_S, format_duration
 from perfrun.api.test.load import IN_FLIGHT_PER_WORKER
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.logic.plan.run_plan import MAX_BURST, hold_plan
 from perfrun.logic.plan.shape import (
     Shape,

@@ -4,9 +4,9 @@ import asyncio
 from time import monotonic_ns
 from typing import Protocol
 
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.engine.load.pacers import Drop, End, Leave, Pacer, Release, WaitUntil
 from perfrun.engine.load.timer import new_alarm
-from perfrun.engine.load.virtual_user import VirtualUser
 
 
 class IterationStarter(Protocol):

@@ -17,8 +17,7 @@ from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Spe
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import ErrorClass, OpenError, OutOfDataError
 from perfrun.engine.load.execution import Execution
-from perfrun.engine.load.kind import Carrier, Course, Courses, Ended, Kind
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import Carrier, Course, Courses, Ended, Kind, VirtualUser
 from perfrun.engine.record.recorder import Recorder, ScenarioTally
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport

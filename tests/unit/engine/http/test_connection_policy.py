@@ -20,7 +20,7 @@ from perfrun.engine.http.http1 import Connection
 from perfrun.engine.http.pool import Pool
 from perfrun.engine.http.request import origin_of
 from perfrun.engine.http.tls.settings import trust
-from perfrun.engine.load.virtual_user import VirtualUser
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.logic.plan.network import ANYWHERE
 from perfrun.reach.values import Values
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.engine.load.pacers import (
     JOINED,
     NONE,
@@ -23,7 +24,6 @@ from perfrun.engine.load.pacers import (
     WaitUntil,
     pacer_for,
 )
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.run_plan import MAX_BURST
 from perfrun.logic.plan.shape import UserSpan
 from tests.unit.engine.server import plan

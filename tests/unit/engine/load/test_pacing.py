@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
+from perfrun.engine.load.kind import VirtualUser
 from perfrun.engine.load.pacers import NONE, BurstPacer, ClosedPacer, Share
 from perfrun.engine.load.pacing import IterationStarter, Pacing
-from perfrun.engine.load.virtual_user import VirtualUser
 from perfrun.logic.plan.shape import UserSpan
 
 S = 1_000_000_000
