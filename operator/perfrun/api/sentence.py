@@ -5,6 +5,7 @@ Every command of ``perfrun`` imports this, so no pydantic here.
 
 import codecs
 import re
+from json import JSONDecodeError
 
 MAX_SENTENCE = 2048
 """Length limit for a sentence in a status, and in messages of workers."""
@@ -20,6 +21,29 @@ _COMMAND_AT_START = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _IN_ASCII = str.maketrans(
     {"≥": ">=", "≤": "<=", "µ": "u", "…": "~", "✔": "+", "✘": "x", "▲": "!", "–": "-"}
 )
+
+
+_JSON_PROBLEMS = {
+    "Expecting value": "a value is expected here",
+    "Expecting property name enclosed in double quotes": "a name in double quotes is expected here",
+    "Expecting ':' delimiter": "a colon is expected here, between a name and its value",
+    "Expecting ',' delimiter": "a comma is expected here, or the end of the list or object",
+    "Extra data": "the document has ended before this",
+    "Unterminated string starting at": "the text that begins here does not end",
+    "Invalid control character at": "a line break or control character in a text: write it as \\n",
+    "Invalid \\escape": "an escape in a text that JSON does not have",
+    "Invalid \\uXXXX escape": "four hexadecimal digits are expected behind \\u",
+    "Illegal trailing comma before end of object": "a comma at the end of an object",
+    "Illegal trailing comma before end of array": "a comma at the end of a list",
+}
+"""What is wrong with a text that is no JSON, by the words of Python's own parser."""
+
+
+def json_problem(error: JSONDecodeError) -> str:
+    """Why a text is not JSON, as in ``a value is expected here``."""
+    # Some messages end with a colon and more, by the version of Python.
+    known = (text for words, text in _JSON_PROBLEMS.items() if error.msg.startswith(words))
+    return next(known, error.msg)
 
 
 def printable(text: str, most: int = MAX_SENTENCE) -> str:

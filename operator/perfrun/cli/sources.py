@@ -12,8 +12,9 @@ from perfrun.api.sentence import printable
 from perfrun.cli.cluster.refusals import sentence
 from perfrun.kube.errors import AwayError, KubeError
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, Resource
+from perfrun.local.files.document import Place, where
 from perfrun.logic.comparison.model import Reported
-from perfrun.report.reading import MAX_BYTES, join_result, read_document, read_run
+from perfrun.report.reading import MAX_BYTES, NotJsonError, join_result, read_document, read_run
 
 _FILE_ENDINGS = (".json", ".json.gz")
 
@@ -154,6 +155,9 @@ def _content(file: str) -> bytes:
 def _parsed(name: str, data: bytes) -> list[Reported]:
     try:
         return read_document(data)
+    except NotJsonError as error:
+        place = where(printable(name), Place(error.line, error.column))
+        raise RunArgumentError(f"{place}: error: {printable(str(error))}") from error
     except ValueError as error:
         raise RunArgumentError(f"{printable(name)}: {printable(str(error))}") from error
 

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from perfrun.api import Json
 from perfrun.api.names import DNS_LABEL
 from perfrun.api.run.perfrun import PerfRun, Phase, ResultRef
+from perfrun.api.sentence import json_problem
 from perfrun.logic.comparison.model import Reported
 from perfrun.logic.problems import parse_problems
 from perfrun.measure.result import MAX_RESULT_BYTES, MAX_RESULT_VALUES, RunResult
@@ -29,6 +30,17 @@ _RESULT_KEY = "result.json.gz"
 _LISTS = ("List", "PerfRunList")
 _MAX_NAME_LENGTH = 253
 _LABEL = re.compile(DNS_LABEL)
+
+
+class NotJsonError(ValueError):
+    """A text that is no JSON, and where that is seen."""
+
+    def __init__(self, error: json.JSONDecodeError) -> None:
+        super().__init__(
+            f"not JSON: {json_problem(error)}; use a file of perfrun run --result or --json, or of "
+            "kubectl get -o json"
+        )
+        self.line, self.column = error.lineno, error.colno
 
 
 def read_document(data: bytes) -> list[Reported]:
@@ -79,10 +91,7 @@ def _parsed(data: bytes) -> Any:
     try:
         return parse_json(data, MAX_RESULT_VALUES)
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"not JSON: {error.msg} (line {error.lineno}); use a file of perfrun run --result "
-            "or --json, or of kubectl get -o json"
-        ) from error
+        raise NotJsonError(error) from error
 
 
 def _runs(document: Any) -> Iterator[Reported]:

@@ -93,7 +93,7 @@ def test_standard_input_is_a_file(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_file_that_is_no_result_is_named(tmp_path: Path):
     (tmp_path / "a\x1b.json").write_text("{")
-    with pytest.raises(RunArgumentError, match=r"/a \.json: not JSON"):
+    with pytest.raises(RunArgumentError, match=r"/a \.json:1:2: error: not JSON: a name in double"):
         Sources(no_cluster, last=1, full=True).read(str(tmp_path / "a\x1b.json"))
 
 

@@ -180,7 +180,10 @@ async def test_objects_of_json_lines_are_rows(run: Run) -> None:
         ('{"name": 1}\n\n{"id": 1, "name": 1}', "line 3 has the key id, but line 1 does not"),
         ('{"id": 1, "name": 1}\n{"name": 1}', "line 1 has the key id, but line 2 does not"),
         ('{"name": {"first": 1}}\n[1]', "line 2 is not an object"),
-        ('{"name": 1}\n{"name": SECRET}', "line 2 is not JSON: Expecting value (character 10)"),
+        (
+            '{"name": 1}\n{"name": SECRET}',
+            "line 2 is not JSON: a value is expected here (character 10)",
+        ),
         ('{"name": 1, "name": 2}', "line 1 is not JSON: the key name appears twice"),
         ('{"name": NaN}', "line 1 is not JSON: NaN is not a JSON number"),
         ('{"name": "\\ud800"}', "line 1 is not JSON: it contains a lone surrogate"),

@@ -76,7 +76,7 @@ def with_status(**status: Any) -> bytes:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not JSON: Expecting value"),
+        (b"", "not JSON: a value is expected here"),
         (b"apiVersion: v1\n", "use a file of perfrun run --result or --json, or of kubectl get -o"),
         (b'"\xff"', "JSON that is not UTF-8"),
         (b"[" * 100_000, "too many levels"),

@@ -57,11 +57,14 @@ COMPLETE_VARIABLE = "_PERFRUN_COMPLETE"
 
 
 def named(value: _Named) -> _Named:
-    """For an option or an argument that is the name of a file: a shell passes an empty one where a
-    variable is not set, and the system takes that for the current folder.
+    """For an option or an argument that is the name of a file, or of several: a shell passes an
+    empty one where a variable is not set, and the system takes that for the current folder.
     """
-    if value == "" or (isinstance(value, list) and "" in value):
+    names = value if isinstance(value, list) else [value]
+    if "" in names:
         raise typer.BadParameter("the name is empty")
+    if names.count("-") > 1:
+        raise typer.BadParameter("- is given twice, but standard input can be read only once")
     return value
 
 

@@ -175,6 +175,7 @@ def compare(
         ],
     )
     wanted = ComparisonRequest(runs, against or [], test, doubtful)
+    named([*runs, *wanted.against])
     with _cluster(context, namespace) as cluster:
         sources = Sources(cluster, last=2, full=True)
         code = compare_runs(wanted, sources, places, console(out), console(err))

@@ -1,6 +1,6 @@
 """What a source is turned into before it is written: plain data, named as in the API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, get_args
@@ -20,8 +20,13 @@ ALL_CLASSES = frozenset(("Read", "Write"))
 """The methods that steps of a draft may have."""
 _MAX_NOTES = 200
 _MAX_LINES = 8
+_MAX_REASONS = 5
 METHODS: tuple[str, ...] = get_args(Method)
 _READS = ("GET", "HEAD", "OPTIONS")
+CHANGES_DATA = "with methods that change data (--writes)"
+"""Why every importer leaves a request out, unless the command line wants it."""
+MAX_HEADERS = 50
+"""Of a step."""
 
 
 class SourceError(Exception):
@@ -151,6 +156,12 @@ class NotCarried:
             )
         return tuple(told)
 
+    def reasons(self, *others: str) -> str:
+        """Why nothing is left of a source, for an error: the first ones, behind ``others``."""
+        told = [*(one.rstrip(".") for one in others), *self.notes()]
+        more = f"; and {len(told) - _MAX_REASONS} more" if len(told) > _MAX_REASONS else ""
+        return "; ".join(told[:_MAX_REASONS]) + more
+
 
 def _at(lines: Sequence[int]) -> str:
     known = [f"{one}" for one in dict.fromkeys(lines) if one]
@@ -189,3 +200,12 @@ def with_common_headers(
 def is_read(method: str) -> bool:
     """Whether a request with this method changes nothing."""
     return method in _READS
+
+
+def first_headers(headers: Iterable[Json], shown: str, line: int, lost: NotCarried) -> list[Json]:
+    """As many as a step can have; the others are named."""
+    kept = list(headers)
+    for one in kept[MAX_HEADERS:]:
+        name = one_line(one["name"], 60)
+        lost.add(f"header {name} of {shown}: a step has at most {MAX_HEADERS}", line)
+    return kept[:MAX_HEADERS]

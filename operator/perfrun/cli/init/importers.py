@@ -6,7 +6,8 @@ from a source, it raises SourceError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console
 
@@ -42,6 +43,8 @@ class Wanted:
     top: int = 20
     kinds: Mapping[str, SourceKind] = field(default_factory=dict)
     """What the command line says that files are; the others are what is in them."""
+    environments: tuple[Json, ...] = ()
+    """Of Postman, each as it was read; a later one goes before an earlier one."""
 
 
 Importer = Callable[[SourceFile, Wanted], list[Draft]]
@@ -65,15 +68,32 @@ def _har(source: SourceFile, wanted: Wanted) -> list[Draft]:
 
 def _postman(source: SourceFile, wanted: Wanted) -> list[Draft]:
     root, shown = source.located_json(), source.shown
-    return [postman_draft(root, shown, name=wanted.name, url=wanted.url, writes=wanted.writes)]
+    return [
+        postman_draft(
+            root,
+            shown,
+            name=wanted.name,
+            url=wanted.url,
+            writes=wanted.writes,
+            environments=wanted.environments,
+        )
+    ]
 
 
 def _jmeter(source: SourceFile, wanted: Wanted) -> list[Draft]:
-    return [jmeter_draft(source.data, source.shown, name=wanted.name, url=wanted.url)]
+    return [
+        jmeter_draft(
+            source.data, source.shown, name=wanted.name, url=wanted.url, writes=wanted.writes
+        )
+    ]
 
 
 def _vegeta(source: SourceFile, wanted: Wanted) -> list[Draft]:
-    return [vegeta_draft(source.text, source.shown, name=wanted.name, url=wanted.url)]
+    return [
+        vegeta_draft(
+            source.text, source.shown, name=wanted.name, url=wanted.url, writes=wanted.writes
+        )
+    ]
 
 
 def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
@@ -136,20 +156,39 @@ def drafts_of(files: Sequence[str], wanted: Wanted, otherwise: Draft) -> list[Dr
     load and objectives of the other files. Raises SourceError."""
     drafts: list[Draft] = []
     amendments: list[Amendment] = []
-    first = ""
-    for file in files:
-        with SourceFile(file) as source:
-            kind = wanted.kinds.get(file) or kind_of(source)
+    with ExitStack() as stack:
+        sources = [stack.enter_context(SourceFile(file)) for file in files]
+        kinds = [wanted.kinds.get(one.name) or kind_of(one) for one in sources]
+        environments = _environments(sources, kinds)
+        wanted = replace(wanted, environments=environments)
+        first = ""
+        for source, kind in zip(sources, kinds, strict=True):
             if kind in AMENDERS:
                 amendments.append(AMENDERS[kind](source, wanted))
-                continue
-            if drafts:
-                raise SourceError(
-                    f"{first}, and {file} is {kind}: a test has the requests of one source"
-                )
-            drafts = IMPORTERS[kind](source, wanted)
-            first = f"{file} is {kind}"
+            elif kind in IMPORTERS:
+                if drafts:
+                    raise SourceError(
+                        f"{first}, and {source.name} is {kind}: a test has the requests of one "
+                        "source"
+                    )
+                drafts = IMPORTERS[kind](source, wanted)
+                first = f"{source.name} is {kind}"
     drafts = drafts or [otherwise]
     for amendment in amendments:
         drafts = [amended(one, amendment) for one in drafts]
     return drafts
+
+
+def _environments(sources: Sequence[SourceFile], kinds: Sequence[SourceKind]) -> tuple[Json, ...]:
+    """Those of Postman. Raises SourceError where there is no collection that uses them."""
+    found = [
+        source
+        for source, kind in zip(sources, kinds, strict=True)
+        if kind is SourceKind.POSTMAN_ENVIRONMENT
+    ]
+    if found and SourceKind.POSTMAN not in kinds:
+        raise SourceError(
+            f"{found[0].name}: is {SourceKind.POSTMAN_ENVIRONMENT}: give the collection that it "
+            "belongs to beside it"
+        )
+    return tuple(table(source.located_json()) for source in found)

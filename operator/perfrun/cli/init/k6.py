@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from rich.console import Console
@@ -61,6 +62,11 @@ def k6_amendment(source: SourceFile, err: Console) -> Amendment:
 
 def _inspected(source: SourceFile, err: Console) -> Json:
     """The options of a script, from ``k6 inspect``, which executes it."""
+    if which("k6") is None:
+        raise SourceError(
+            f"{source.name}: is a k6 script: k6 reads it, but is not in the PATH: install k6, or "
+            "add its folder to the PATH"
+        )
     print_line(err, f"{source.name}: k6 executes the script to read its options (k6 inspect)")
     with tempfile.TemporaryDirectory() as folder:
         file = source.name
@@ -77,8 +83,8 @@ def _inspected(source: SourceFile, err: Console) -> Json:
                 env={**os.environ, "NO_COLOR": "1", "K6_NO_USAGE_REPORT": "true"},
                 check=False,
             )
-        except FileNotFoundError:
-            raise SourceError(f"{source.name}: a k6 script: k6 is not in the PATH") from None
+        except OSError as error:
+            raise SourceError(f"{source.name}: k6 inspect: {error.strerror}") from None
         except subprocess.TimeoutExpired:
             raise SourceError(f"{source.name}: k6 inspect: not done in {_TIMEOUT_S:g} s") from None
     if done.returncode != 0:

@@ -18,6 +18,7 @@ class SourceKind(StrEnum):
     OPENAPI = "an OpenAPI document"
     HAR = "a HAR recording"
     POSTMAN = "a Postman collection"
+    POSTMAN_ENVIRONMENT = "a Postman environment"
     JMETER = "a JMeter test plan"
     VEGETA = "a list of vegeta targets"
     ACCESS_LOG = "an access log"
@@ -27,7 +28,8 @@ class SourceKind(StrEnum):
     LOCUST_TEST = "a LocustTest of locust-k8s-operator"
 
 
-_SUPPORTED = ", ".join(SourceKind)
+SUPPORTED = ", ".join(SourceKind)
+"""All kinds, for messages."""
 _KEY = re.compile(r"""["']?(openapi|swagger|paths|info|log|apiVersion)["']?[ ]*:""")
 """Keys of a YAML document, at the beginning of a line."""
 _SCRIPT = re.compile(r"""(?:\bfrom|\bimport|\brequire\()\s*["']k6(?:/[\w/.-]*)?["']""")
@@ -52,10 +54,16 @@ def kind_of(source: SourceFile) -> SourceKind:
     if _SCRIPT.search(head):
         return SourceKind.K6
     if "\0" in head:
-        raise SourceError(f"{source.name}: is not text. init reads {_SUPPORTED}")
+        raise SourceError(f"{source.name}: is not text. init reads {SUPPORTED}")
     if any(map(_KEY.match, head.split("\n"))):
         return _of_document(source)
     return SourceKind.ACCESS_LOG
+
+
+def is_environment(root: dict[str, Any]) -> bool:
+    """Whether a document is an environment of Postman, or its global variables."""
+    scope = root.get("_postman_variable_scope") in ("environment", "globals")
+    return isinstance(root.get("values"), list) and (scope or "name" in root)
 
 
 def _first_line(head: str) -> str:
@@ -79,9 +87,10 @@ def _of_document(source: SourceFile) -> SourceKind:
     known = _known(table(source.document))
     if known is None:
         raise SourceError(
-            f"{source.name}: is not a document that init knows: it needs the key openapi, swagger, "
-            "log (HAR) or item (Postman) at its top, or an apiVersion of openslo, k6.io or "
-            f"locust.io. init reads {_SUPPORTED}"
+            f"{source.name}: is not a document that init knows: at its top it needs the key "
+            "openapi or swagger (OpenAPI), log (HAR), item (Postman collection), values (Postman "
+            f"environment) or an apiVersion of openslo, k6.io or locust.io. init reads "
+            f"{SUPPORTED}"
         )
     return known
 
@@ -98,6 +107,8 @@ def _known(root: dict[str, Any]) -> SourceKind | None:
         return SourceKind.K6_TESTRUN
     if is_locust_test(root):
         return SourceKind.LOCUST_TEST
+    if is_environment(root):
+        return SourceKind.POSTMAN_ENVIRONMENT
     collection = table(root.get("collection", root))
     if "item" in collection or "requests" in collection:
         return SourceKind.POSTMAN

@@ -68,8 +68,7 @@ def openslo_amendment(documents: list[Any], source: str) -> Amendment:
             f"and not of the query {one_line(query, 120)}."
         )
     if not slos:
-        reasons = " ".join(not_carried.notes()[:5])
-        raise SourceError(f"{source}: no objective can be carried over. {reasons}")
+        raise SourceError(f"{source}: no objective can be carried over: {not_carried.reasons()}")
     return Amendment(slos=tuple(slos.values()), notes=(*told, *not_carried.notes()))
 
 
@@ -100,7 +99,7 @@ def _objectives(documents: Iterator[Json], not_carried: NotCarried) -> Iterator[
             ("alertPolicies", "its alert policies"),
         ):
             if spec.get(key) or spec.get(f"{key}s"):
-                not_carried.add(f"{shown}: {what}: an objective is judged over a run", line)
+                not_carried.add(f"{shown}: {what}, which a run does not have", line)
         shared = _indicator(spec, indicators)
         for objective in map(table, rows(spec.get("objectives"))):
             own = _indicator(objective, indicators) or shared or objective

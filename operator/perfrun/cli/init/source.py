@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NoReturn, Self, cast
 
 from typing_extensions import override
 
+from perfrun.api.sentence import json_problem
 from perfrun.cli.init.draft import SourceError
 from perfrun.local.files.document import Place, YamlError, where
 from perfrun.local.files.strictyaml import LocatedObject, load_foreign, load_located
@@ -154,7 +155,7 @@ class SourceFile:
             return SourceError(f"{where(self.name, place)}: error: {text}")
         if isinstance(error, json.JSONDecodeError):
             place = Place(error.lineno, error.colno)
-            return SourceError(f"{where(self.name, place)}: error: not JSON: {error.msg}")
+            return SourceError(f"{where(self.name, place)}: error: not JSON: {json_problem(error)}")
         return SourceError(f"{self.name}: error: not JSON: {error}")
 
     def _unreadable(self, error: OSError) -> SourceError:

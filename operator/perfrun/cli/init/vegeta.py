@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     MAX_PATH_LENGTH,
     MAX_SCENARIOS,
     METHODS,
@@ -18,6 +19,8 @@ from perfrun.cli.init.draft import (
     ScenarioDraft,
     SourceError,
     StepDraft,
+    first_headers,
+    is_read,
     with_common_headers,
 )
 from perfrun.cli.init.foreign import (
@@ -80,17 +83,20 @@ class VegetaTarget:
         return (self.method, self.url, self.headers, self.body)
 
 
-def vegeta_draft(text: str, source: str, *, name: str, url: str) -> Draft:
+def vegeta_draft(text: str, source: str, *, name: str, url: str, writes: bool) -> Draft:
     """The draft from a list of targets, in either format. Raises SourceError."""
     not_carried = NotCarried()
-    targets = [one for one in _targets(text, source) if _is_usable(one, not_carried)]
+    listed = _targets(text, source)
+    wanted = [one for one in listed if writes or is_read(one.method)]
+    left_out = [f"Left out: {counted(len(listed) - len(wanted))} {CHANGES_DATA}."]
+    left_out *= len(wanted) < len(listed)
+    targets = [one for one in wanted if _is_usable(one, not_carried)]
     target, notes, mine = of_one_target(targets, url, not_carried)
     name = name or slug(urlsplit(target).hostname or "", 40) or "targets"
     foreign = ForeignValues(name)
     scenarios = list(_scenarios(mine, foreign, not_carried))
     if not scenarios:
-        reasons = " ".join(not_carried.notes()[:5])
-        raise SourceError(f"{source}: no target can be used. {reasons}")
+        raise SourceError(f"{source}: no target can be used: {not_carried.reasons(*left_out)}")
     headers, scenarios = with_common_headers(scenarios)
     return Draft(
         name=name,
@@ -101,6 +107,7 @@ def vegeta_draft(text: str, source: str, *, name: str, url: str) -> Draft:
         feeds=foreign.feeds,
         notes=(
             f"From {one_line(source, 80)}: {counted(len(scenarios), 'request')}.",
+            *left_out,
             *not_carried.notes(),
         ),
         target_notes=notes,
@@ -240,7 +247,7 @@ def _step(
         name=names.take(slug(f"{one.method} {parts.path}"), "step"),
         path=path_template(_path(parts.path or "/", parts.query, foreign)),
         method=one.method,
-        headers=tuple(headers.values())[:50],
+        headers=tuple(first_headers(headers.values(), one.shown, one.line, not_carried)),
         json=body.json,
         body=body.text,
     )

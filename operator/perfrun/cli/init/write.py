@@ -192,8 +192,9 @@ def _block(value: Any, indent: int, *, flow: bool | None = None) -> list[str]:
 def _comment(sentences: Iterable[str], indent: int) -> Iterator[str]:
     prefix = " " * indent + "# "
     for sentence in sentences:
+        text = one_line(sentence, 600)
         yield from textwrap.wrap(
-            one_line(sentence, 600),
+            text if text.endswith((".", ":")) else f"{text}.",
             _WIDTH,
             initial_indent=prefix,
             subsequent_indent=prefix,

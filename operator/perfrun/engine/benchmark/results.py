@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from perfrun.api.sentence import json_problem
 from perfrun.api.test.commands.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
 from perfrun.engine.benchmark.readers.form import ResultsError
@@ -76,6 +77,8 @@ def _parsed(data: bytes) -> Any:
         if not data.strip():
             raise ResultsError("the results are empty") from None
         why = ("it is nested too deeply") if isinstance(error, RecursionError) else str(error)[:200]
+        if isinstance(error, json.JSONDecodeError):
+            why = f"{json_problem(error)} (line {error.lineno}, column {error.colno})"
         raise ResultsError(f"the results are not JSON: {why}") from error
 
 

@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any, NoReturn
 
+from perfrun.api.sentence import json_problem
 from perfrun.engine.data.rows import Cells
 from perfrun.engine.errors import DataError
 
@@ -110,7 +111,7 @@ def _why(error: Exception) -> str:
     """Never contains the line itself: the feed may come from a Secret."""
     match error:
         case json.JSONDecodeError():
-            return f"{error.msg} (character {error.colno})"
+            return f"{json_problem(error)} (character {error.colno})"
         case UnicodeEncodeError():
             return "it contains a lone surrogate, which is not a valid character"
         case RecursionError():

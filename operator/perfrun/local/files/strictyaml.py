@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 from typing_extensions import override
 
+from perfrun.api.sentence import json_problem
 from perfrun.local.files.document import Document, Path, Place, Remark, YamlError, place_of
 from perfrun.local.files.scalars import (
     CORE_BOOLEANS,
@@ -150,8 +151,7 @@ def read_documents(text: str) -> Iterator[Document]:
             found = list(json_documents(text))
         except json.JSONDecodeError as error:  # YAML may begin with a brace too
             if begin[1:].lstrip()[:1] == '"':
-                what = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
-                no_json = YamlError(what, place_of(text, error.pos))
+                no_json = YamlError(f"not JSON: {json_problem(error)}", place_of(text, error.pos))
         else:
             yield from found
             return

@@ -80,14 +80,16 @@ def quiet() -> tuple[Console, io.StringIO]:
 
 def postman(*items: Any, text: str = "", writes: bool = True, **more: Any) -> Draft:
     """The draft of a collection, as it comes from a file."""
-    url = more.pop("url", "")
+    url, environments = more.pop("url", ""), more.pop("environments", ())
     root = {"info": {"name": "Shop"}, "item": list(items), **more}
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(text or json.dumps(root, indent=1))
         file.flush()
         with SourceFile(file.name) as source:
             found = source.located_json()
-    return postman_draft(found, "shop.json", name="", url=url, writes=writes)
+    return postman_draft(
+        found, "shop.json", name="", url=url, writes=writes, environments=environments
+    )
 
 
 def postman_item(
@@ -171,5 +173,5 @@ def jmx_plan(*below: str, variables: dict[str, str] | None = None, name: str = "
     return f"<jmeterTestPlan>\n<hashTree>\n{plan}</hashTree></jmeterTestPlan>".encode()
 
 
-def jmx(*below: str, url: str = "", **more: Any) -> Draft:
-    return jmeter_draft(jmx_plan(*below, **more), "shop.jmx", name="", url=url)
+def jmx(*below: str, url: str = "", writes: bool = True, **more: Any) -> Draft:
+    return jmeter_draft(jmx_plan(*below, **more), "shop.jmx", name="", url=url, writes=writes)

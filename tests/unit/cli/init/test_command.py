@@ -13,10 +13,22 @@ from perfrun.cli.init.write import write_drafts
 from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output
 from perfrun.local.files.manifests import parse_manifests, read_manifests
-from tests.unit.cli.init.given import DATA, document, get, openapi, postman_item, quiet
+from tests.unit.cli.init.given import (
+    DATA,
+    document,
+    get,
+    jmx_group,
+    jmx_plan,
+    jmx_sampler,
+    openapi,
+    postman_item,
+    quiet,
+)
 from tests.unit.cli.init.logs.test_access_log import draft as log_draft
 from tests.unit.cli.init.logs.test_access_log import line
 
+METHODS = ("GET", "PUT", "DELETE")
+WRITING_PLAN = jmx_plan(jmx_group(*(jmx_sampler(one.lower(), method=one) for one in METHODS)))
 PETS, RECORDING = str(DATA / "petstore.yaml"), str(DATA / "shop.har")
 
 
@@ -66,6 +78,48 @@ def test_what_is_wrong_is_a_sentence_and_writes_nothing(wish, sentence):
     code, text, said = made(**wish)
     assert (code, text) == (Exit.USAGE, "")
     assert sentence in said
+
+
+def test_an_environment_of_postman_gives_values_to_its_collection(tmp_path: Path):
+    shop, staging = tmp_path / "shop.json", tmp_path / "staging.json"
+    url = "{{base}}/items/{{id}}?key={{code}}"
+    variables = [{"key": "base", "value": "http://old"}, {"key": "id", "value": "7"}]
+    shop.write_text(json.dumps({"item": [postman_item(url=url)], "variable": variables}))
+    values = [
+        {"key": "base", "value": "https://staging.example", "enabled": True},
+        {"key": "code", "value": "abc", "type": "secret", "enabled": True},
+        {"key": "id", "value": "9", "enabled": False},
+    ]
+    scope = {"name": "staging", "_postman_variable_scope": "environment", "values": values}
+    staging.write_text(json.dumps(scope))
+    for files in ([shop, staging], [staging, shop]):
+        code, text, _ = made(files=[str(one) for one in files])
+        (manifest,) = parse_manifests("f", text.encode())
+        assert code is Exit.OK
+        assert manifest.test.spec.target.http.url == "https://staging.example"
+        assert manifest.test.spec.variables == {"id": "7"}
+        assert "abc" not in text
+    code, _, said = made(files=[str(staging)])
+    assert code is Exit.USAGE
+    assert "staging.json: is a Postman environment: give the collection" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("targets", "GET http://shop/a\n\nPUT http://shop/b\n\nDELETE http://shop/c\n"),
+        ("plan.jmx", WRITING_PLAN.decode()),
+        ("shop.json", json.dumps({"item": [postman_item(method=one) for one in METHODS]})),
+    ],
+)
+def test_every_importer_leaves_out_what_changes_data_unless_it_is_wanted(tmp_path, name, text):
+    file = tmp_path / name
+    file.write_text(text)
+    _, text, _ = made(files=[str(file)])
+    assert "# Left out: 2 requests with methods that change data (--writes)." in text
+    assert ("PUT" in text, "DELETE" in text) == (False, False)
+    _, text, _ = made(files=[str(file)], writes=True)
+    assert ("PUT" in text, "DELETE" in text, "Left out" in text) == (True, True, False)
 
 
 def test_a_file_is_new_and_is_read_back(tmp_path: Path):
@@ -123,7 +177,10 @@ def test_a_rate_has_an_end():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"openapi": "3.0.0",\n "paths" {}}', "2:10: error: not JSON: Expecting ':' delimiter"),
+        (
+            '{"openapi": "3.0.0",\n "paths" {}}',
+            "2:10: error: not JSON: a colon is expected here, between a name and its value",
+        ),
         (
             "openapi: 3.0.0\npaths:\n\t/a: {}\n",
             "3:1: error: a tab: YAML is indented with spaces only, replace the tab",

@@ -162,9 +162,12 @@ def test_a_script_that_k6_cannot_read_is_told(inspect, monkeypatch, tmp_path):
     with pytest.raises(SourceError, match="its output is not JSON"):
         inspect({}, printed="{")
     monkeypatch.setenv("PATH", str(tmp_path))
-    err, _ = quiet()
+    err, said = quiet()
     with (
         SourceFile(str(tmp_path / "s.js")) as source,
-        pytest.raises(SourceError, match="k6 is not in"),
+        pytest.raises(
+            SourceError, match=r"s\.js: is a k6 script: k6 reads it, but is not in the PATH"
+        ),
     ):
         k6_amendment(source, err)
+    assert said.getvalue() == ""  # nothing is executed, and so nothing is said of it

@@ -102,6 +102,17 @@ def test_what_a_run_cannot_judge_is_named_with_its_line(tmp_path, text, why):
         read(tmp_path, text)
 
 
+def test_reasons_are_told_apart(tmp_path):
+    text = "apiVersion: openslo/v1\nkind: Service\nmetadata: {name: web}\n---\n" + slo(
+        objective="{target: 2}"
+    )
+    with pytest.raises(SourceError) as caught:
+        read(tmp_path, text)
+    assert 'carried over: Not carried over: Service "web" (line 1); Not carried over: SLO "' in str(
+        caught.value
+    )
+
+
 def test_several_objects_in_one_file(tmp_path):
     sli = RATIO.replace("{spec: ", "", 1)[:-1]
     text = "---\n".join(
@@ -117,7 +128,7 @@ def test_several_objects_in_one_file(tmp_path):
     amendment = read(tmp_path, text)
     assert amendment.slos == ({"metric": "successRate", "min": "99.9%"},)
     assert amendment.notes[1:] == (
-        'Not carried over: SLO "shop": its time window: an objective is judged over a run (line 8)',
+        'Not carried over: SLO "shop": its time window, which a run does not have (line 8)',
         'Not carried over: Service "web" (line 19)',
         'Not carried over: SLO "shop": there is another objective on successRate already (line 33)',
     )

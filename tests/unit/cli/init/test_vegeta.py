@@ -29,8 +29,8 @@ Api-Key: tiger
 """
 
 
-def draft(text, url=""):
-    made = vegeta_draft(text, "t.txt", name="", url=url)
+def draft(text, url="", writes=True):
+    made = vegeta_draft(text, "t.txt", name="", url=url, writes=writes)
     read_back(made)
     return made
 
@@ -177,3 +177,14 @@ def test_no_text_of_a_target_becomes_a_template(text, value, is_json):
     for one in texts:
         assert "$(secrets." in one or all(isinstance(it, Literal) for it in parse(one))
     read_back(made)
+
+
+def test_headers_beyond_those_of_a_step_are_named():
+    lines = "\n".join(f"X-{number}: a" for number in range(52))
+    made = draft(f"GET http://shop/a\n{lines}\n")
+    assert len(made.scenarios[0].steps[0].headers) == 50
+    (first, second) = made.notes[1:]
+    assert first == (
+        "Not carried over: header X-50 of GET http://shop/a: a step has at most 50 (line 1)"
+    )
+    assert "X-51" in second

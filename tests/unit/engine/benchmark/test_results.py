@@ -150,7 +150,7 @@ def test_k6_machine_readable_summary_in_another_form(results: Any) -> None:
     ("text", "said"),
     [
         ("", "the results are empty"),
-        ("rubbish", "the results are not JSON: Expecting value"),
+        ("rubbish", "the results are not JSON: a value is expected here"),
         (b"\xff\xfe\x00", "the results are not JSON"),
         ("[" * 200_000, "it is nested too deeply"),
         ("1" * 5000, "the results are not JSON"),

@@ -243,8 +243,8 @@ def test_places_in_json_and_in_the_items_of_a_list() -> None:
         ("a:\n  b: 1\n  \tc: 2\n", "f.yaml:3:3: error: a tab: YAML is indented with spaces only, replace the tab"),
         ("a: 'x\n", "f.yaml:2:1: error: found unexpected end of stream, while scanning a quoted scalar that begins on line 1"),
         ("a: @x\n", "f.yaml:1:4: error: found character that cannot start any token, while scanning for the next token that begins on line 1"),
-        ('{"a": 1,\n "b" 2}', "f.yaml:2:6: error: not JSON: expecting ':' delimiter"),
-        ('{"a": [1,\n 2}', "f.yaml:2:3: error: not JSON: expecting ',' delimiter"),
+        ('{"a": 1,\n "b" 2}', "f.yaml:2:6: error: not JSON: a colon is expected here, between a name and its value"),
+        ('{"a": [1,\n 2}', "f.yaml:2:3: error: not JSON: a comma is expected here, or the end of the list or object"),
         ("a: \x07\n", "f.yaml:1:4: error: not YAML: the character U+0007 is not allowed"),
     ],
 )  # fmt: skip

@@ -147,7 +147,10 @@ def test_json_is_read_as_json_writers_make_it():
         ('{"a": "x\\udc00"}', "line 1, column 7: .* half of a surrogate pair"),
         ('{"a": NaN}', "line 1, column 7: NaN is not a JSON number"),
         ('{"a": 1}\n{"b": [1, {"c": 1e999}]}', "line 2, column 17: 1e999 is too large"),
-        ('{"a": 1,\n "b" 2}', "line 2, column 6: not JSON: expecting ':' delimiter"),
+        (
+            '{"a": 1,\n "b" 2}',
+            "line 2, column 6: not JSON: a colon is expected here, between a name and its value",
+        ),
         ('{"a": ' * 70 + "1" + "}" * 70, "nested more than 64 levels deep"),
         ('{"a": ' * 100_000, "nested more than 64 levels deep|maximum nesting depth"),
         ("a: .inf\n", "line 1, column 4: .inf is not a JSON number"),

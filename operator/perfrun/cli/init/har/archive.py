@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     MAX_PATH_LENGTH,
     MAX_STEPS,
     Draft,
@@ -142,7 +143,7 @@ def _wanted(entry: Entry, left: Counter[str], *, writes: bool, everything: bool)
     if entry.static and not everything:
         why = "for static assets (--all)"
     elif not (writes or is_read(entry.method)):
-        why = "with methods that change data (--writes)"
+        why = CHANGES_DATA
     elif entry.status == 0:
         why = "without a response: cancelled, or blocked"
     elif entry.status is not None and not 200 <= entry.status < 400:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.api import Json
+from perfrun.cli.init.draft import MAX_HEADERS
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
@@ -93,7 +94,9 @@ class SecretReplacer:
                 found.setdefault(name, {"name": _title(name), "valueFrom": source})
             else:
                 self.dropped[one_line(name, 60)] = None
-        return tuple(found.values())[:50]
+        kept = tuple(found.values())
+        self.dropped |= dict.fromkeys(one["name"] for one in kept[MAX_HEADERS:])
+        return kept[:MAX_HEADERS]
 
     @staticmethod
     def kind_of(entry: Entry) -> str:

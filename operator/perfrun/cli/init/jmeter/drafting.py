@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 from perfrun.api import Json
 from perfrun.api.names import DEFAULT_PORTS
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     MAX_SCENARIOS,
     Draft,
     NotCarried,
     ScenarioDraft,
     SourceError,
     StepDraft,
+    is_read,
     with_common_headers,
 )
 from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
@@ -25,7 +27,7 @@ from perfrun.cli.init.jmeter.plan import (
     JmeterSampler,
     ThreadGroup,
 )
-from perfrun.cli.init.jmeter.steps import JmeterSteps, PlacedSampler, placed, setting_of
+from perfrun.cli.init.jmeter.steps import JmeterSteps, PlacedSampler, method_of, placed, setting_of
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.jmeter.xml import XmlElement, read_xml
 from perfrun.cli.init.secrets import fill_note, secret_ref
@@ -35,14 +37,14 @@ _MAX_MS = 600_000
 _MAX_AROUND = 20
 
 
-def jmeter_draft(data: bytes, source: str, *, name: str, url: str) -> Draft:
+def jmeter_draft(data: bytes, source: str, *, name: str, url: str, writes: bool) -> Draft:
     """The draft of a test plan. Raises SourceError."""
     root = read_xml(data, source)
-    first = _Drafting(root, source, name, url, ())
+    first = _Drafting(root, source, name, url, (), writes=writes)
     draft = first.draft()
-    if not first.foreign.found_secret:
+    if not (secret := first.foreign.found_secret):
         return draft
-    return _Drafting(root, source, name, url, first.foreign.found_secret).draft()
+    return _Drafting(root, source, name, url, secret, writes=writes).draft()
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,17 @@ class _Drafting:
     """Reads a plan once."""
 
     def __init__(
-        self, root: XmlElement, source: str, name: str, url: str, secret: Iterable[str]
+        self,
+        root: XmlElement,
+        source: str,
+        name: str,
+        url: str,
+        secret: Iterable[str],
+        *,
+        writes: bool,
     ) -> None:
-        self._source, self._url = source, url
+        self._source, self._url, self._writes = source, url, writes
+        self._left_out = 0
         self._not_carried = NotCarried()
         self._plan = JmeterPlan(root, source, self._not_carried)
         self._name = name or slug(self._plan.name, 40) or "plan"
@@ -79,14 +89,15 @@ class _Drafting:
                 for one in sampler.scope.extractors:
                     self._reserve(one)
         target, notes, groups = self._placed()
+        left_out = [f"Left out: {counted(self._left_out)} {CHANGES_DATA}."] * bool(self._left_out)
         steps = JmeterSteps(self.foreign, self._values, self._data, self._not_carried)
         setup = self._around(groups, "setup", steps)
         self._values.keep()
         scenarios, of_load = self._scenarios(groups, steps)
         teardown = self._around(groups, "teardown", steps)
         if not scenarios:
-            reasons = " ".join(self._not_carried.notes()[:5])
-            raise SourceError(f"{self._source}: no HTTP sampler can be used. {reasons}")
+            reasons = self._not_carried.reasons(*left_out)
+            raise SourceError(f"{self._source}: no HTTP sampler can be used: {reasons}")
         self._target(groups)
         if not (setup or teardown):  # they do not send what all steps of the load send
             headers, scenarios = with_common_headers(scenarios)
@@ -115,6 +126,7 @@ class _Drafting:
             teardown=teardown,
             notes=(
                 f"From {one_line(self._source, 80)}: {counted(taken, 'step')}.",
+                *left_out,
                 *self._not_carried.notes(),
             ),
             target_notes=(*notes, *self._target_notes),
@@ -138,7 +150,9 @@ class _Drafting:
                 if sampler.element.kind not in HTTP_SAMPLERS:
                     continue
                 one = placed(sampler, self._values)
-                if one is None:
+                if not (self._writes or is_read(method_of(sampler, self._values))):
+                    self._left_out += 1
+                elif one is None:
                     shown = one_line(sampler.element.name, 60)
                     what = f'sampler "{shown}": it has no URL of HTTP'
                     self._not_carried.add(what, sampler.element.line)

@@ -7,7 +7,14 @@ from urllib.parse import quote_plus
 
 from perfrun.api import Json
 from perfrun.api.names import DEFAULT_PORTS
-from perfrun.cli.init.draft import MAX_PATH_LENGTH, MAX_STEPS, METHODS, NotCarried, StepDraft
+from perfrun.cli.init.draft import (
+    MAX_PATH_LENGTH,
+    MAX_STEPS,
+    METHODS,
+    NotCarried,
+    StepDraft,
+    first_headers,
+)
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
     ForeignValues,
@@ -81,6 +88,11 @@ def setting_of(sampler: JmeterSampler, name: str) -> str:
     """A property of a sampler; if it has none, that of the nearest request defaults."""
     places = [sampler.element, *reversed(sampler.scope.defaults)]
     return next((text for one in places if (text := one.text(name))), "")
+
+
+def method_of(sampler: JmeterSampler, values: JmeterValues) -> str:
+    """``GET`` where none is set."""
+    return values.static(setting_of(sampler, "HTTPSampler.method")).upper() or "GET"
 
 
 def placed(sampler: JmeterSampler, values: JmeterValues) -> PlacedSampler | None:
@@ -165,7 +177,7 @@ class JmeterSteps:
         for name, lost in _LOST.items():
             if setting_of(one.sampler, name) == "true":
                 self._not_carried.add(lost, one.line)
-        method = values.static(setting_of(one.sampler, "HTTPSampler.method")).upper() or "GET"
+        method = method_of(one.sampler, values)
         if method not in METHODS:
             raise NoSamplerStepError(f"the method {one_line(method, 30)}")
         if any(file.text("File.path") for file in element.items("HTTPsampler.Files")):
@@ -188,7 +200,7 @@ class JmeterSteps:
             name=self._names.take(slug(element.name), plain or method.lower()),
             path=path if path.startswith("/") else f"/{path}",
             method=method,
-            headers=tuple(headers.values())[:50],
+            headers=tuple(first_headers(headers.values(), one.shown, one.line, self._not_carried)),
             json=body.json,
             body=body.text,
             status=tuple(sorted(judged.status or ())),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     DEFAULT_URL,
     MAX_PATH_LENGTH,
     MAX_SCENARIOS,
@@ -14,6 +15,7 @@ from perfrun.cli.init.draft import (
     StepDraft,
     is_read,
 )
+from perfrun.cli.init.kinds import SUPPORTED
 from perfrun.cli.init.load import as_logged
 from perfrun.cli.init.logs.lines import parse_line
 from perfrun.cli.init.logs.traffic import Occurrences, RequestKind, Traffic
@@ -55,9 +57,9 @@ def access_log_draft(
         raise SourceError(f"{source}: has no lines")
     if not traffic.requests:
         raise SourceError(
-            f"{source}: none of {traffic.lines:,} lines is from an access log: supported "
-            "formats are common and combined (nginx, Apache), the default of Envoy, and JSON "
-            "with method, uri, status and time"
+            f"{source}: is nothing that init reads ({SUPPORTED}); read as an access log, none of "
+            f"its {traffic.lines:,} lines is in a format that is known: common and combined "
+            "(nginx, Apache), the default of Envoy, and JSON with method, uri, status and time"
         )
     wanted = _wanted(traffic, min(top, MAX_SCENARIOS), writes=writes)
     if not wanted:
@@ -162,7 +164,7 @@ def _notes(
         yield f"Left out: {counted(traffic.failed)} with another status than 2xx or 3xx."
     changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
     if changing and not writes:
-        yield f"Left out: {counted(changing)} with methods that change data (--writes)."
+        yield f"Left out: {counted(changing)} {CHANGES_DATA}."
     if traffic.with_tokens:
         yield f"Left out: {counted(traffic.with_tokens)} with a path that seems to contain a token."
     if traffic.hidden:

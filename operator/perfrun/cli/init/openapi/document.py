@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     MAX_PATH_LENGTH,
     MAX_SCENARIOS,
     Draft,
@@ -129,7 +130,7 @@ def _wanted(
         if one.body.get("deprecated") is True:
             _add(left, "marked deprecated")
         elif not (writes or is_read(one.method)):
-            _add(left, "with methods that change data (--writes)")
+            _add(left, CHANGES_DATA)
         elif prefix is None:
             server = (one.servers or ["the document's server"])[0]
             _add(left, f"of another server: {one_line(server, 80)} (--url)")

@@ -73,14 +73,26 @@ def requests_of(collection: Json, not_carried: NotCarried) -> Iterator[PostmanRe
     yield from _below(collection, whole, 0, not_carried)
 
 
-def variables_of(collection: Json) -> dict[str, str]:
-    """The values of the collection's variables; variables without a value are left out."""
+def variables_of(document: Json) -> dict[str, str]:
+    """The values of the variables of a collection or an environment; variables without a
+    value are left out."""
     found = {}
-    for one in map(table, rows(collection.get("variable") or collection.get("variables"))):
+    for one in _variables(document):
         key, value = one.get("key", one.get("id")), one.get("value")
         if isinstance(key, str) and key and is_enabled(one) and value not in (None, ""):
             found[key] = value if isinstance(value, str) else _plain(value)
     return found
+
+
+def secrets_of(document: Json) -> set[str]:
+    """The names of variables that their author has marked as secret."""
+    marked = (one.get("key") for one in _variables(document) if one.get("type") == "secret")
+    return {key for key in marked if isinstance(key, str)}
+
+
+def _variables(document: Json) -> Iterator[Json]:
+    listed = document.get("variable") or document.get("variables") or document.get("values")
+    yield from map(table, rows(listed))
 
 
 def is_enabled(node: Json) -> bool:

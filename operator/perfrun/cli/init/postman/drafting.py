@@ -1,11 +1,12 @@
 """A draft from a Postman collection: its requests in order, as one user sends them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import (
+    CHANGES_DATA,
     MAX_SCENARIOS,
     MAX_STEPS,
     Draft,
@@ -24,6 +25,7 @@ from perfrun.cli.init.postman.collection import (
     collection_name,
     collection_of,
     requests_of,
+    secrets_of,
     variables_of,
 )
 from perfrun.cli.init.postman.script import effects_of
@@ -54,25 +56,46 @@ class _Placed(NamedTuple):
         return self.request.line
 
 
-def postman_draft(root: Any, source: str, *, name: str, url: str, writes: bool) -> Draft:
-    """The draft from a collection. Raises SourceError."""
+def postman_draft(
+    root: Any,
+    source: str,
+    *,
+    name: str,
+    url: str,
+    writes: bool,
+    environments: Sequence[Json] = (),
+) -> Draft:
+    """The draft from a collection; the variables of environments go before its own, and the last
+    one's before the others'. Raises SourceError."""
     collection = collection_of(root, source)
     name = name or slug(collection_name(collection), 40) or "collection"
-    foreign = ForeignValues(name)
-    draft = _draft(collection, source, name, url, foreign, writes=writes)
-    if not foreign.found_secret:
+    known = variables_of(collection)
+    secret: set[str] = set()
+    for one in environments:
+        known |= variables_of(one)
+        secret |= secrets_of(one)
+    foreign = ForeignValues(name, secret)
+    draft = _draft(collection, source, name, url, foreign, known, writes=writes)
+    if foreign.found_secret == secret:
         return draft
     foreign = ForeignValues(name, foreign.found_secret)
-    return _draft(collection, source, name, url, foreign, writes=writes)
+    return _draft(collection, source, name, url, foreign, known, writes=writes)
 
 
 def _draft(
-    collection: Json, source: str, name: str, url: str, foreign: ForeignValues, *, writes: bool
+    collection: Json,
+    source: str,
+    name: str,
+    url: str,
+    foreign: ForeignValues,
+    known: Mapping[str, str],
+    *,
+    writes: bool,
 ) -> Draft:
     not_carried = NotCarried()
     found = list(requests_of(collection, not_carried))
     _reserve(found, foreign)
-    values = PostmanValues(foreign, variables_of(collection), not_carried)
+    values = PostmanValues(foreign, known, not_carried)
     left: Counter[str] = Counter()
     placed = list(_placed(found, values, left, not_carried, writes=writes))
     target, target_notes, mine = of_one_target(placed, url, not_carried)
@@ -80,8 +103,7 @@ def _draft(
     scenarios = list(_scenarios(mine, steps, not_carried))
     told = [f"Left out: {counted(count)} {why}." for why, count in left.items()]
     if not scenarios:
-        reasons = " ".join([*told, *not_carried.notes()[:5]])
-        raise SourceError(f"{source}: no request can be used. {reasons}")
+        raise SourceError(f"{source}: no request can be used: {not_carried.reasons(*told)}")
     headers, scenarios = with_common_headers(scenarios)
     taken = sum(len(one.steps) for one in scenarios)
     load = users(scenarios, slos=limits_of(scenarios, not_carried))
@@ -125,7 +147,7 @@ def _placed(
         shown = f'request "{one_line(one.name, 60)}"'
         method = text_of(one.request.get("method") or "GET").upper()
         if not (writes or is_read(method)):
-            left["with methods that change data (--writes)"] += 1
+            left[CHANGES_DATA] += 1
             continue
         address = address_of(one.request.get("url"), values)
         if address is None:

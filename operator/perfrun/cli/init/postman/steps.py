@@ -6,7 +6,13 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import MAX_PATH_LENGTH, METHODS, NotCarried, StepDraft
+from perfrun.cli.init.draft import (
+    MAX_PATH_LENGTH,
+    METHODS,
+    NotCarried,
+    StepDraft,
+    first_headers,
+)
 from perfrun.cli.init.foreign import (
     MAX_BODY_LENGTH,
     ForeignValues,
@@ -40,6 +46,7 @@ _KINDS = {
     "text": "text/plain",
 }
 _MAX_EXTRACTIONS = 20
+_MAX_EXPECTATIONS = 20
 
 
 class NoStepError(Exception):
@@ -86,7 +93,7 @@ class PostmanSteps:
             name=self._names.take(slug(one.name), plain or method.lower()),
             path=path,
             method=method,
-            headers=tuple(headers[:50]),
+            headers=tuple(first_headers(headers, f"request {shown}", one.line, self._not_carried)),
             json=body.json,
             body=body.text,
         )
@@ -108,7 +115,11 @@ class PostmanSteps:
                 both = effects.status if status is None else status & effects.status
                 # A request takes precedence over its folder.
                 status = both or effects.status
-            expect |= effects.expect_json
+            for path, value in effects.expect_json.items():
+                if len(expect) == _MAX_EXPECTATIONS and path not in expect:
+                    self._not_carried.add(f"{what}: the value of {path}", script.line)
+                else:
+                    expect[path] = value
             for name, how in effects.extract.items():
                 if len(extract) == _MAX_EXTRACTIONS:
                     self._not_carried.add(f"{what}: the variable {name}", script.line)
@@ -118,7 +129,7 @@ class PostmanSteps:
         return replace(
             step,
             status=tuple(sorted(status or ())),
-            expect_json=dict(list(expect.items())[:20]),
+            expect_json=expect,
             extract=extract,
             max_ms=max_ms,
         )

@@ -595,7 +595,7 @@ def test_a_server_without_a_value_is_to_be_changed():
 )
 def test_plans_without_requests_are_told(data, sentence):
     with pytest.raises(SourceError, match=sentence):
-        jmeter_draft(data, "p.jmx", name="", url="")
+        jmeter_draft(data, "p.jmx", name="", url="", writes=True)
 
 
 TEXTS = st.text(
