@@ -14,7 +14,13 @@ from perfrun.kube.errors import AwayError, KubeError
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, Resource
 from perfrun.local.files.document import Place, where
 from perfrun.logic.comparison.model import Reported
-from perfrun.report.reading import MAX_BYTES, NotJsonError, join_result, read_document, read_run
+from perfrun.report.reading import (
+    MAX_BYTES,
+    SyntaxProblemError,
+    join_result,
+    read_document,
+    read_run,
+)
 
 _FILE_ENDINGS = (".json", ".json.gz")
 
@@ -155,7 +161,7 @@ def _content(file: str) -> bytes:
 def _parsed(name: str, data: bytes) -> list[Reported]:
     try:
         return read_document(data)
-    except NotJsonError as error:
+    except SyntaxProblemError as error:
         place = where(printable(name), Place(error.line, error.column))
         raise RunArgumentError(f"{place}: error: {printable(str(error))}") from error
     except ValueError as error:

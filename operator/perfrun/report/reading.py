@@ -32,7 +32,7 @@ _MAX_NAME_LENGTH = 253
 _LABEL = re.compile(DNS_LABEL)
 
 
-class NotJsonError(ValueError):
+class SyntaxProblemError(ValueError):
     """A text that is no JSON, and where that is seen."""
 
     def __init__(self, error: json.JSONDecodeError) -> None:
@@ -91,7 +91,7 @@ def _parsed(data: bytes) -> Any:
     try:
         return parse_json(data, MAX_RESULT_VALUES)
     except json.JSONDecodeError as error:
-        raise NotJsonError(error) from error
+        raise SyntaxProblemError(error) from error
 
 
 def _runs(document: Any) -> Iterator[Reported]:
