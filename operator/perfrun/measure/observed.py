@@ -1,6 +1,6 @@
 """Observations of the target's environment during the load: points over time."""
 
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, FailFast, Field, model_validator
 
@@ -25,6 +25,28 @@ MAX_VALUE = 1e18
 Value = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
 
 
+Weight = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class Seen(NamedTuple):
+    """What a point of an observation stands for."""
+
+    at: int
+    high: float
+    low: float
+    mean: float
+    weight: int
+    """How many values."""
+
+    def joined(self, other: "Seen") -> "Seen":
+        """Both as one point, where the higher of them is."""
+        weight = self.weight + other.weight
+        mean = self.mean + (other.mean - self.mean) * (other.weight / weight)
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        at = self.at if self.high >= other.high else other.at
+        return Seen(at, high, low, min(max(mean, low), high), weight)
+
+
 class Observation(Wire):
     """One metric of one observed thing: cores, bytes, counts, or whatever a query gives."""
 
@@ -34,6 +56,12 @@ class Observation(Wire):
     at: Annotated[list[Moment], FailFast()] = Field(default=[], max_length=MAX_POINTS)
     """ns since T0, ascending; negative before it."""
     values: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MAX_POINTS)
+    lows: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MAX_POINTS)
+    """Of observations that were thinned: the lowest of those that a point stands for; its value is
+    the highest."""
+    means: Annotated[list[Value], FailFast()] = Field(default=[], max_length=MAX_POINTS)
+    weights: Annotated[list[Weight], FailFast()] = Field(default=[], max_length=MAX_POINTS)
+    """How many a point stands for."""
     trouble: str | None = Field(default=None, max_length=MAX_TROUBLE)
     """The last problem while observing it."""
 
@@ -41,7 +69,18 @@ class Observation(Wire):
     def _is_even(self) -> Self:
         if len(self.at) != len(self.values) or self.at != sorted(self.at):
             raise ValueError("an observation whose points are not in order")
+        thinned = (len(self.lows), len(self.means), len(self.weights))
+        if any(thinned) and thinned != (len(self.at),) * 3:
+            raise ValueError("an observation with more or fewer means than points")
+        if any(not one.low <= one.mean <= one.high for one in self.seen()):
+            raise ValueError("an observation whose mean is not between its bounds")
         return self
+
+    def seen(self) -> list[Seen]:
+        """Its points, in the order of time."""
+        lows, means = self.lows or self.values, self.means or self.values
+        weights = self.weights or [1] * len(self.at)
+        return list(map(Seen, self.at, self.values, lows, means, weights))
 
     def put(self, at: int, value: float) -> None:
         """Add a point, unless it is not newer than the last one.
@@ -56,30 +95,34 @@ class Observation(Wire):
             return
         self.at.append(at)
         self.values.append(value)
-        self._thin()
+        if self.weights:
+            self.lows.append(value)
+            self.means.append(value)
+            self.weights.append(1)
+        if len(self.at) > MAX_POINTS:
+            self._keep(self.seen())
 
     def add(self, other: "Observation") -> None:
         """Merge the observations of the same thing by another process."""
-        points = dict(zip(other.at, other.values, strict=True))
-        points |= dict(zip(self.at, self.values, strict=True))
-        self.at = sorted(points)
-        self.values = [points[at] for at in self.at]
+        points = {one.at: one for one in (*other.seen(), *self.seen())}
         self.trouble = self.trouble or other.trouble
-        self._thin()
+        self._keep([points[at] for at in sorted(points)])
 
     def relative_to(self, zero: int) -> "Observation":
         """The same, with ``zero`` as the new T0."""
         return self.model_copy(update={"at": [at - zero for at in self.at]}, deep=True)
 
-    def _thin(self) -> None:
-        """Keep the higher of each pair of neighbours, until there are few enough."""
-        while len(self.at) > MAX_POINTS:
-            pairs = range(0, len(self.at), 2)
-            kept = [
-                max(range(i, min(i + 2, len(self.at))), key=self.values.__getitem__) for i in pairs
-            ]
-            self.at = [self.at[i] for i in kept]
-            self.values = [self.values[i] for i in kept]
+    def _keep(self, points: list[Seen]) -> None:
+        """Join each pair of neighbours, until there are few enough."""
+        while len(points) > MAX_POINTS:
+            ends = points[len(points) // 2 * 2 :]
+            pairs = zip(points[::2], points[1::2], strict=False)
+            points = [*(one.joined(other) for one, other in pairs), *ends]
+        self.at, self.values = [one.at for one in points], [one.high for one in points]
+        if any(one.weight > 1 for one in points):
+            self.lows = [one.low for one in points]
+            self.means = [one.mean for one in points]
+            self.weights = [one.weight for one in points]
 
 
 def add_observations(into: list[Observation], others: list[Observation]) -> None:

@@ -60,7 +60,7 @@ def named(value: _Named) -> _Named:
     """For an option or an argument that is the name of a file, or of several: a shell passes an
     empty one where a variable is not set, and the system takes that for the current folder.
     """
-    names = value if isinstance(value, list) else [value]
+    names: list[object] = value if isinstance(value, list) else [value]
     if "" in names:
         raise typer.BadParameter("the name is empty")
     if names.count("-") > 1:

@@ -139,14 +139,13 @@ class Finisher:
         changes = _done(run, run_verdict, now)
         if measured is not None:
             changes = changes.updated(measured)
-        ended = run.model_copy(update={"status": run.status.updated(changes)})
-        changes = changes.updated(not_compared(left_out(ended)))
+        changes = self._ended(run, changes)
         try:
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         except RefusedError as error:
             # If the run did not end here, it would be judged and refused again and again.
             run_verdict = errored(f"its verdict could not be written: {error}", counted(run))
-            changes = _done(run, run_verdict, now)
+            changes = self._ended(run, _done(run, run_verdict, now))
             body = await write_status(self._kube, PERF_RUNS, run.metadata, changes)
         ended = PerfRun.parse(body)
         self._metrics.count_run(ended)
@@ -159,6 +158,12 @@ class Finisher:
             run_verdict.message,
         )
         return body
+
+    @staticmethod
+    def _ended(run: PerfRun, changes: PerfRunStatus) -> PerfRunStatus:
+        """The changes that end a run, and whether later runs are compared with it."""
+        ended = run.model_copy(update={"status": run.status.updated(changes)})
+        return changes.updated(not_compared(left_out(ended)))
 
     async def give_up(self, body: Json, why: str) -> None:
         """End a run that cannot be read, because somebody else has written into it. Done once."""

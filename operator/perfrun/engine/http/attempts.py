@@ -48,12 +48,15 @@ def follow(
     request: bytes,
     origin: Origin,
     secret_names: frozenset[bytes],
+    *,
+    secret_body: bool,
 ) -> Redirected:
     """The request that a redirect asks for.
 
     301, 302 (after POST) and 303 lead to a GET without a body, 307 and 308 to the same request
-    again. ``secret_names`` (lower case) are headers that are never sent to another origin. Raises
-    ResponseError if the redirect does not lead to an http or https URL.
+    again. ``secret_names`` (lower case) are headers that are never sent to another origin;
+    ``secret_body``: nor is the body. Raises ResponseError if the redirect does not lead to an http
+    or https URL, or if nothing but the body could be sent there.
     """
     sent, _, body = request.partition(b"\r\n\r\n")
     line, *fields = sent.split(b"\r\n")
@@ -70,6 +73,9 @@ def follow(
         dropped |= secret_names
     if (status == 303 and method != b"HEAD") or (status in (301, 302) and method == b"POST"):
         method, body, dropped = b"GET", b"", dropped | _OF_A_BODY
+    if body and secret_body and target != origin:
+        said = "the redirect would send a body with values of a Secret to another origin"
+        raise ResponseError(ErrorClass.PROTOCOL, said)
     kept = [field for field in fields if field.partition(b":")[0].strip().lower() not in dropped]
     lines = [method + b" " + encoded_target(there) + b" HTTP/1.1", b"Host: " + host, *kept]
     return Redirected(target, b"\r\n".join(lines) + b"\r\n\r\n" + body)

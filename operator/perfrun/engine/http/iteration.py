@@ -329,7 +329,14 @@ class Iteration:
         if (location := connection.header(b"location")) is None:
             return None
         plain = version.plain(self._request)
-        there = follow(status, location, plain, self._pool.origin, step.secret_names)
+        there = follow(
+            status,
+            location,
+            plain,
+            self._pool.origin,
+            step.secret_names,
+            secret_body=step.secret_body,
+        )
         more = self._further(self._written)
         # probably a loop: this is not the answer that anybody wanted
         if more.hops == carrier.redirects:

@@ -1,11 +1,13 @@
 """Steps compiled to bytes: everything constant is encoded once, at the start."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.names import port_of
+from perfrun.api.template import parse, references
+from perfrun.api.test.feed import Feed
 from perfrun.api.test.scenario import HttpRequest, Step
 from perfrun.api.test.target import Header, HttpTarget
 from perfrun.engine.compiled import CompiledScenario
@@ -55,6 +57,7 @@ class CompiledStep:
         "name",
         "raw",
         "read_plan",
+        "secret_body",
         "secret_names",
         "think_time",
         "trace",
@@ -67,6 +70,8 @@ class CompiledStep:
         fields: list[HeaderField],
         build: "Builder",
         trace: TraceId | None = None,
+        *,
+        secret_body: bool = False,
     ) -> None:
         self.name = step.name
         self.think_time = step.think_time or 0
@@ -87,6 +92,8 @@ class CompiledStep:
         self.secret_names = frozenset(
             field.name.lower().encode() for field in fields if field.secret
         )
+        self.secret_body = secret_body
+        """Whether values of Secrets are in the body: it is never sent to another origin."""
         self.trace = trace
         """The trace ids of its requests, if they have one."""
         if trace is not None:
@@ -177,9 +184,13 @@ def compile_scenarios(
     feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
-    common = _common_fields(plan.user_agent, target, values, compiler, authorization)
+    secret_feeds = _secret_feeds(plan.feeds)
+    common = _common_fields(plan.user_agent, target, values, compiler, authorization, secret_feeds)
     return compiler.scenarios(
-        plan, lambda step, where: _compile_step(step, where, target, common, compiler, values)
+        plan,
+        lambda step, where: _compile_step(
+            step, where, target, common, compiler, values, secret_feeds
+        ),
     )
 
 
@@ -190,8 +201,11 @@ def _compile_step(
     common: list[HeaderField],
     compiler: Compiler,
     values: Values,
+    secret_feeds: frozenset[str],
 ) -> CompiledStep:
-    own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
+    own = _header_fields(
+        step.the_http.headers, f"{where}.http.headers", values, compiler, secret_feeds
+    )
     body = _body(step.the_http, f"{where}.http", compiler)
     if step.the_http.json_ is not None:
         own = _over([HeaderField("Content-Type", Template(["application/json"]))], own)
@@ -202,7 +216,32 @@ def _compile_step(
     if trace is not None:
         fields = _over([HeaderField("traceparent", traceparent(trace))], fields)
     build = Builder(step.the_http.method, path, fields, body, encode)
-    return CompiledStep(step, where, fields, build, trace)
+    sent = (step.the_http.json_, step.the_http.body)
+    return CompiledStep(step, where, fields, build, trace, secret_body=_uses(sent, secret_feeds))
+
+
+def _secret_feeds(feeds: Sequence[Feed]) -> frozenset[str]:
+    """The feeds whose rows are the value of a Secret, and those that are generated from them."""
+    found: frozenset[str] = frozenset()
+    for feed in feeds:
+        source = feed.csv_from or feed.jsonl_from
+        from_secret = source is not None and source.secret_key_ref is not None
+        if from_secret or (feed.generate is not None and _uses(feed.generate.columns, found)):
+            found |= {feed.name}
+    return found
+
+
+def _uses(value: Any, feeds: frozenset[str]) -> bool:
+    """Whether templates in a value of JSON read one of these feeds."""
+    if not feeds:
+        return False
+    if isinstance(value, str):
+        return any(name.partition(".")[0] in feeds for name in references(parse(value)))
+    if isinstance(value, Mapping):
+        return any(_uses(part, feeds) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return any(_uses(one, feeds) for one in value)
+    return False
 
 
 def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:
@@ -227,6 +266,7 @@ def _common_fields(
     values: Values,
     compiler: Compiler,
     authorization: Template | None,
+    secret_feeds: frozenset[str],
 ) -> list[HeaderField]:
     netloc = urlsplit(target.url).netloc
     fields = [
@@ -240,12 +280,16 @@ def _common_fields(
         fields.append(HeaderField("Accept-Encoding", Template([ACCEPTED])))
     if authorization is not None:
         fields.append(HeaderField("Authorization", authorization, secret=True))
-    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
+    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler, secret_feeds)
     return _over(fields, own)
 
 
 def _header_fields(
-    headers: list[Header], where: str, values: Values, compiler: Compiler
+    headers: list[Header],
+    where: str,
+    values: Values,
+    compiler: Compiler,
+    secret_feeds: frozenset[str],
 ) -> list[HeaderField]:
     fields = []
     for header in headers:
@@ -258,7 +302,8 @@ def _header_fields(
         else:
             value = compiler.line(header.value or "", at)
             value.check(lambda text, at=at: one_line(text, at))  # type: ignore[misc]
-            secret = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
+            login = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
+            secret = login or _uses(header.value, secret_feeds)
             fields.append(HeaderField(header.name, value, secret))
     return fields
 

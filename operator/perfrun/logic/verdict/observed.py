@@ -34,17 +34,22 @@ def observed(metric: str, of: str, plan: RunPlan, report: WorkerReport) -> Readi
     begin, end = window(plan, report)
     if family == RESTARTS:
         return _restarts(found, begin, end)
-    inside = _between(found, begin, end)
+    inside = [one for one in found.seen() if begin <= one.at <= end]
     needed = OBSERVABLES[family].needed
     if len(inside) < needed:
         return _too_few(found, len(inside), needed, end - begin)
-    times, values = [at for at, _ in inside], [value for _, value in inside]
+    times, values = [one.at for one in inside], [one.high for one in inside]
     unseen = _unseen(found, [begin, *times, end])
     if statistic == "growth":
         slope = theil_sen(times, values)
         note = f" ({format_bytes(round(slope * NS_PER_S))} a second)"
         return Reading.exact(slope * (end - begin), len(values), note, unseen)
-    made = {"max": max(values), "min": min(values), "avg": sum(values) / len(values)}
+    weights = sum(one.weight for one in inside)
+    made = {
+        "max": max(values),
+        "min": min(one.low for one in inside),
+        "avg": sum(one.mean * one.weight for one in inside) / weights,
+    }
     return Reading.exact(made[statistic], len(values), doubt=unseen)
 
 
@@ -79,7 +84,7 @@ class Trend(NamedTuple):
 
 def trend(found: Observation, begin: int, end: int) -> Trend | None:
     """The line that growth is computed from, for charts; None if there are too few points."""
-    inside = _between(found, begin, end)
+    inside = [(one.at, one.high) for one in found.seen() if begin <= one.at <= end]
     if len(inside) < OBSERVABLES[found.metric].needed:
         return None
     slope = theil_sen([at for at, _ in inside], [value for _, value in inside])
@@ -112,10 +117,6 @@ def window(plan: RunPlan, report: WorkerReport) -> tuple[int, int]:
     """The period that counts; for a capacity search, all of it."""
     begin = 0 if plan.load.capacity is not None else plan.load.warmup or 0
     return begin, max(begin, report.load_time)
-
-
-def _between(found: Observation, begin: int, end: int) -> list[tuple[int, float]]:
-    return [(at, v) for at, v in zip(found.at, found.values, strict=True) if begin <= at <= end]
 
 
 def _restarts(found: Observation, begin: int, end: int) -> Reading | NoReading:

@@ -613,6 +613,7 @@ async def test_verdict_that_is_refused_becomes_an_error_that_is_not(
     await world.step()
     message = "its verdict could not be written: status.summary: too long"
     assert world.end == ("Done", "Error", message)
+    assert world.status["notCompared"] == "its verdict is Error"
 
 
 async def test_verdict_that_was_written_and_not_told_is_told_once(world: World) -> None:

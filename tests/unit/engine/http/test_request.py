@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perfrun.api.test.feed import Feed
 from perfrun.engine.errors import DataError
 from perfrun.engine.run import Engine
 from perfrun.reach.values import Values
@@ -143,6 +144,39 @@ async def test_a_redirect_is_followed_as_its_status_says(
     assert (first.path, second.path, second.method) == ("/x", "/there?a=b%20c", then)
     kept = then == method and method != "HEAD"
     assert second.body == (b"hi" if kept else b"")
+
+
+@pytest.mark.parametrize("there", ["other", "same"])
+async def test_a_body_with_values_of_secrets_is_not_sent_to_another_origin(
+    run: Run, there: str
+) -> None:
+    async with running() as other:
+        location = f"{other.url}/b" if there == "other" else "/b"
+        async with running(x=answer(307, b"", Location=location)) as server:
+            users = Feed.model_validate({"name": "users", "csvFrom": SECRET})
+            body = {"json": {"user": ["$(users.name)"]}, "method": "POST"}
+            open_body = {"body": "hi", "method": "POST"}
+            headers = [{"name": "X-User", "value": "$(users.name)"}]
+            report = await run(
+                plan(
+                    server.url,
+                    burst(1),
+                    step("/x", "secret", **body),
+                    step("/x", "open", **open_body, headers=headers),
+                ).model_copy(update={"feeds": [users]}),
+                Files(token="name\ns3cret\n"),
+            )
+    secret, open_ = report.window.steps
+    if there == "same":
+        assert [(one.path, b"s3cret" in one.body) for one in server.log[:2]] == [
+            ("/x", True),
+            ("/b", True),
+        ]
+        assert (secret.failed, open_.failed) == (0, 0)
+        return
+    assert "s3cret" not in str(other.log)
+    assert secret.errors == {"Protocol": 1}
+    assert "a body with values of a Secret" in secret.messages["Protocol"]
 
 
 async def test_secrets_never_follow_a_redirect_to_another_origin(run: Run) -> None:

@@ -82,6 +82,12 @@ def test_what_is_observed_is_looked_at_as_often_as_in_a_short_load(load):
         one.put(number * MIN_PERIOD, 100.0 if number == 7 else 1.0)
     assert len(one.at) <= MAX_POINTS
     assert max(one.values) == 100
+    # What is left tells the same maximum, minimum and average as all of it.
+    seen = Observation.model_validate_json(one.model_dump_json(by_alias=True)).seen()
+    assert min(point.low for point in seen) == 1
+    assert sum(point.weight for point in seen) == 5 * MAX_POINTS
+    average = sum(point.mean * point.weight for point in seen) / (5 * MAX_POINTS)
+    assert average == pytest.approx(1 + 99 / (5 * MAX_POINTS))
 
 
 @pytest.mark.parametrize("load", LOADS)
