@@ -47,7 +47,7 @@ class LoadOverrides(ApiModel):
     max_duration: Duration | None = Field(
         default=None,
         description="Required with `duration: UntilStopped`: the time after which the load ends by "
-        "itself. Example: 1h.",
+        "itself. Of a script: the time after which it is stopped. Example: 1h.",
     )
     workers: Annotated[int, Field(ge=1, le=MAX_WORKERS)] | None = Field(
         default=None,
@@ -83,7 +83,7 @@ class LoadOverrides(ApiModel):
             message="must be more than 0s",
             field=".duration",
         ),
-        *bounded(),
+        bounded()[0],  # a script has maxDuration alone
     )
 
 

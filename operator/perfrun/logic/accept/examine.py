@@ -14,6 +14,7 @@ from perfrun.api.run.checked import Asks
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.overrides import overridden, sent_elsewhere
+from perfrun.logic.accept.scripts import missing_in_cluster
 from perfrun.logic.accept.spec import check
 from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
 from perfrun.logic.problems import Problem, field_path, parse_problems
@@ -74,7 +75,8 @@ def examine(
         return _refused(parse_problems(error))
     acceptance = check(parsed)
     elsewhere = () if overrides is None else sent_elsewhere(written, parsed, namespace)
-    if found := [*acceptance.problems, *elsewhere]:
+    missing = () if acceptance.problems else missing_in_cluster(parsed)
+    if found := [*acceptance.problems, *missing, *elsewhere]:
         return _refused(found)
     return Examined(
         warnings=[_text(warning) for warning in acceptance.warnings[:MAX_WARNINGS]],

@@ -20,7 +20,7 @@ from perfrun.api.quantities import nearest_rate
 from perfrun.api.run.overrides import LoadOverrides, Overrides
 from perfrun.api.sentence import cut, printable
 from perfrun.api.template import parse, references
-from perfrun.api.test.load import Closed, ClosedStage, Load, Open, OpenStage
+from perfrun.api.test.load import UNTIL_STOPPED, Closed, ClosedStage, Load, Open, OpenStage
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.target import Target, Url
 from perfrun.api.test.values import value_refs
@@ -45,8 +45,10 @@ _OF_LOADS: dict[str, tuple[str, ...]] = {
     "closed": ("scale", "users", "duration", "max_duration", "workers"),
     "open": ("scale", "rate", "duration", "max_duration", "workers"),
     "capacity": ("scale", "workers"),
+    "max_duration": ("max_duration", "workers"),
 }
-"""What of a load can be overridden, by its shape."""
+"""What of a load can be overridden, by its shape; max_duration: a script."""
+_HAS_MAX_DURATION = (UNTIL_STOPPED, "max_duration")
 
 
 class Overridden(NamedTuple):
@@ -298,8 +300,6 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     """The load of a run. Raises _UnfitError."""
     if spec.target.benchmark is not None:
         raise _UnfitError(Problem(_LOAD, "a benchmark has no load: its command runs once"))
-    if spec.target.script is not None:
-        raise _UnfitError(Problem(_LOAD, "the load of a script is in the script"))
     load = spec.load
     shape = _shape_of(load)
     known = set(_OF_LOADS[shape])
@@ -307,6 +307,9 @@ def _load(spec: PerfTestSpec, wanted: LoadOverrides) -> Load:
     if others:
         advice = settable(load)
         raise _UnfitError(*(Problem(f"{_LOAD}.{to_camel(name)}", advice) for name in others))
+    if wanted.max_duration is not None and {wanted.duration, shape}.isdisjoint(_HAS_MAX_DURATION):
+        misplaced = f"is only for duration: {UNTIL_STOPPED}, and for scripts: remove it"
+        raise _UnfitError(Problem(f"{_LOAD}.maxDuration", misplaced))
     try:
         load = load.model_copy(update={shape: _sized(load, wanted)})
         workers = wanted.workers or min(load.workers, _fewest(load))
@@ -324,7 +327,10 @@ def settable(load: Load) -> str:
     """What runs can set of a load, where one has set something else."""
     shape = _shape_of(load)
     *names, last = (f"load.{to_camel(name)}" for name in _OF_LOADS[shape])
-    return f"the load of the test is {shape}: runs can set {', '.join(names)} and {last}"
+    what = f"the load of the test is {shape}"
+    if load.max_duration is not None:
+        what = "the load of the test is in its script, which may use variables in args and env"
+    return f"{what}: runs can set {', '.join(names)} and {last}"
 
 
 def _shape_of(load: Load) -> str:
@@ -334,6 +340,8 @@ def _shape_of(load: Load) -> str:
 def _sized(load: Load, wanted: LoadOverrides) -> object:
     """The shape of a load in another size and length. Raises ValueError."""
     scale = 1.0 if wanted.scale is None else wanted.scale
+    if load.max_duration is not None:
+        return wanted.max_duration or load.max_duration
     if (burst := load.burst) is not None:
         requests = wanted.requests or _whole(burst.requests * scale)
         concurrency = wanted.users or min(_whole(burst.concurrency * scale), requests)

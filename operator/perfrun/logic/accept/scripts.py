@@ -17,3 +17,33 @@ def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
         yield Problem(
             "spec.target.script.tool", f"{target.tool} is not supported in this version of perfrun"
         )
+
+
+def path_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """A folder outside of its volume."""
+    files = spec.target.the_script.files
+    path = files.volume_claim.path if files is not None and files.volume_claim is not None else None
+    if path is not None and (path.startswith("/") or ".." in path.split("/")):
+        yield Problem(
+            "spec.target.script.files.volumeClaim.path",
+            f"{path} must be a folder of the volume: no slash at the beginning, and no ..",
+        )
+
+
+def missing_in_cluster(spec: PerfTestSpec) -> Iterator[Problem]:
+    """What a script needs in a cluster, and not with ``perfrun run``."""
+    script = spec.target.script
+    if script is None:
+        return
+    if script.image is None:
+        yield Problem(
+            "spec.target.script.image",
+            f"this field is required in a cluster: name an image with {script.tool} that the "
+            "PerfPolicies allow (allowedImages)",
+        )
+    if script.files is None and not script.entry.startswith("/"):
+        yield Problem(
+            "spec.target.script.entry",
+            f"{script.entry} begins at /scripts, which is empty without files: set files, or the "
+            "absolute path in the image",
+        )

@@ -16,7 +16,7 @@ from perfrun.api.test.target import TargetKind
 from perfrun.logic.accept.kinds import kind_problems
 from perfrun.logic.accept.loads import crowded_browsers, late_stops, load_problems, search_problems
 from perfrun.logic.accept.observed import observe_problems, short_windows
-from perfrun.logic.accept.scripts import script_problems
+from perfrun.logic.accept.scripts import missing_in_cluster, path_problems, script_problems
 from perfrun.logic.accept.steps import (
     bracket_doubts,
     extraction_problems,
@@ -75,7 +75,7 @@ def check(spec: PerfTestSpec) -> Acceptance:
         return Acceptance(problems, [], [])
     warnings = [problem for one in _DOUBTS for problem in one(spec)]
     # Outside a cluster a process replaces the workload, and is sampled more often.
-    in_cluster = list(short_windows(spec))
+    in_cluster = [*short_windows(spec), *missing_in_cluster(spec)]
     return Acceptance(problems, warnings + in_cluster, in_cluster)
 
 
@@ -302,7 +302,7 @@ _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "sql": (),
     "browser": (url_problems, _paths_after_a_query),
     "benchmark": (command_problems,),
-    "script": (script_problems,),
+    "script": (script_problems, path_problems),
     "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (

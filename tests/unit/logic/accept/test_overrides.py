@@ -400,6 +400,46 @@ def test_workers_may_grow_with_a_load():
     assert load(CLOSED, scale=10_000, workers=1000).workers == 1000
 
 
+def scripted(**script: Any) -> PerfTestSpec:
+    target = {"tool": "k6", "image": "a", "entry": "/a.js", "targets": ["shop:80"], **script}
+    return spec({"maxDuration": "10m", "workers": 4}, target={"script": target})
+
+
+def test_of_a_script_the_workers_and_the_longest_time_are_others():
+    after = changed(scripted(), load={"workers": 2, "maxDuration": "1m"})
+    assert (after.load.workers, after.load.max_duration) == (2, 60 * S)
+    assert changed(scripted(), load={"workers": 2}).load.max_duration == 600 * S
+    assert comparison_key(after) != comparison_key(scripted())
+
+
+@pytest.mark.parametrize("name", ["scale", "rate", "users", "requests", "duration"])
+def test_how_much_load_a_script_makes_is_refused_by_name(name):
+    value = {"rate": "1/s", "duration": "1m"}.get(name, 1)
+    assert problems(scripted(), load={name: value}) == [
+        f"spec.overrides.load.{name}: the load of the test is in its script, which may use variables in "
+        "args and env: runs can set load.maxDuration and load.workers"
+    ]
+
+
+def test_a_script_has_no_url():
+    (told,) = problems(scripted(), url="http://other:80")
+    assert told == "spec.overrides.url: a script target has no URL"
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted", "refused"),
+    [
+        (OPEN, {"maxDuration": "1h"}, True),
+        (CLOSED, {"maxDuration": "1h", "duration": "1m"}, True),
+        (OPEN, {"maxDuration": "1h", "duration": "UntilStopped"}, False),
+    ],
+)
+def test_the_longest_time_is_for_scripts_and_loads_until_stopped(written, wanted, refused):
+    why = "spec.overrides.load.maxDuration: is only for duration: UntilStopped, and for scripts"
+    found = problems(spec(written), load=wanted)
+    assert [one.partition(": remove")[0] for one in found] == [why] * refused
+
+
 def test_a_benchmark_has_no_load():
     before = PerfTestSpec.parse(BENCHMARK)
     assert problems(before, load={"scale": 2}) == [

@@ -1,0 +1,60 @@
+"""What is refused of a script, everywhere or in a cluster only."""
+
+from typing import Any
+
+import pytest
+
+from perfrun.logic.accept.examine import examine
+from perfrun.logic.accept.spec import check
+from tests.unit.logic.build import spec
+
+SCRIPT = {"tool": "k6", "image": "k6:1", "entry": "/shop.js", "targets": ["shop:80"]}
+
+
+@pytest.fixture(autouse=True)
+def _finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfrun.logic.accept.scripts.FINISHED", {"k6", "Locust", "JMeter"})
+
+
+def written(**script: Any) -> dict[str, Any]:
+    target = {name: value for name, value in (SCRIPT | script).items() if value is not None}
+    return {"target": {"script": target}, "load": {"maxDuration": "1m", "workers": 2}}
+
+
+def problems(**script: Any) -> list[str]:
+    body = written(**script)
+    return [str(one) for one in check(spec(body["load"], target=body["target"])).problems]
+
+
+@pytest.mark.parametrize("path", ["/etc", "..", "a/../../b"])
+def test_a_folder_outside_of_its_volume_is_refused(path: str) -> None:
+    (told,) = problems(files={"volumeClaim": {"name": "load", "path": path}})
+    assert told.startswith(f"spec.target.script.files.volumeClaim.path: {path} must be a folder of")
+
+
+def test_a_folder_of_a_volume_is_fine() -> None:
+    assert problems(files={"volumeClaim": {"name": "load", "path": "shop/load..old"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ({"image": None}, "spec.target.script.image: this field is required in a cluster: name an "
+         "image with k6 that the PerfPolicies allow (allowedImages)"),
+        ({"entry": "shop.js"}, "spec.target.script.entry: shop.js begins at /scripts, which is empty "
+         "without files: set files, or the absolute path in the image"),
+    ],
+)  # fmt: skip
+def test_what_only_a_cluster_needs_is_refused_there_and_a_warning_elsewhere(
+    script: dict[str, Any], told: str
+) -> None:
+    body = written(**script)
+    assert examine(body, "team").problems == [told]
+    acceptance = check(spec(body["load"], target=body["target"]))
+    assert acceptance.problems == []
+    assert [str(one) for one in acceptance.in_cluster] == [told]
+
+
+def test_the_targets_of_a_script_are_its_lock_in_one_spelling() -> None:
+    body = written(targets=["shop:80", "shop.team.svc:80", "pay.money:443"])
+    assert examine(body, "team").target == "shop.team:80,pay.money:443"
