@@ -60,11 +60,16 @@ _BY_FINDING = {
         "users of a closed load wait while the target pauses: use spec.load.open to measure "
         "the pauses"
     ),
+    "ToolFailed": "the script's tool failed: read its last output, and run it alone",
+    **dict.fromkeys(
+        ("SamplesShed", "SamplesUnreadable"),
+        "samples of the tool are missing: use more workers, or give them more CPU",
+    ),
     "NotStopped": (
         "check why nothing set spec.stop of the run, or give the load a duration of its own"
     ),
-    "Dropped": "lower the rate, or raise spec.load.open.maxInFlight: the target was slower than "
-    "the load",
+    "Dropped": "lower the rate, or raise spec.load.open.maxInFlight (of a script its maxVUs): the "
+    "target was slower than the load",
 }
 
 

@@ -36,6 +36,8 @@ from perfrun.report.lines import (
     figure_tables,
     observed_lines,
     request_counts,
+    script_lines,
+    script_tables,
 )
 from perfrun.report.pages import HEAD, PageRow, fitting, page_rows
 from perfrun.report.steps import figure, number, simple_table, steps_table
@@ -88,6 +90,9 @@ def render_run(run: PerfRun, *, width: int = _WIDTH) -> RenderableType:
         if rows := page_rows(status.steps):
             parts.append(_pages(rows, width))
         parts.append(_counts(status.summary, status.steps, status.generator))
+        if status.script is not None:
+            parts.append(_labelled("Script", script_lines(status.script)))
+            parts += [_figures(table, width) for table in script_tables(status.script)]
     if status.capacity is not None and status.capacity.holds:
         parts.append(_search(status.capacity))
     if status.slos:
@@ -129,7 +134,7 @@ def _figures(table: FigureTable, width: int) -> RenderableType:
     """A table of benchmarks that have the same statistics."""
     columns = table.fitting(width)
     shown = simple_table()
-    shown.add_column("Benchmark", overflow="fold")
+    shown.add_column(table.head, overflow="fold")
     for column in columns:
         shown.add_column(column, no_wrap=True, justify="right")
     for name, figures in table.rows:

@@ -19,7 +19,7 @@ from perfrun.measure.result import RunResult
 from perfrun.measure.sketch import Sketch
 from perfrun.report.figures import LATENCIES, RATES, Figure, of_load
 
-STEPS, TIMELINE = "steps.csv", "timeline.csv"
+STEPS, TIMELINE, TOOL = "steps.csv", "timeline.csv", "tool.csv"
 _RUN = ("namespace", "test", "run", "start_time")
 _COUNTS = ("sent", "succeeded", "failed", "censored")
 _SUFFIXES = {"seconds": "_s", "per second": "_per_s", "ratio": "_ratio"}
@@ -50,9 +50,35 @@ def timeline_csv(runs: Sequence[Reported]) -> str:
     )
 
 
+def tool_csv(runs: Sequence[Reported]) -> str:
+    """What the tools of scripts measured besides requests: a line for each statistic, and two for
+    each check."""
+    return _table([line for one in runs for line in _of_tool(one.run)])
+
+
 def csv_files(runs: Sequence[Reported]) -> Mapping[str, str]:
-    """Both tables, by the names of their files."""
-    return {STEPS: steps_csv(runs), TIMELINE: timeline_csv(runs)}
+    """All of them, by the names of their files; that of tools only with runs of scripts."""
+    files = {STEPS: steps_csv(runs), TIMELINE: timeline_csv(runs)}
+    if any(one.run.status.script is not None for one in runs):
+        files[TOOL] = tool_csv(runs)
+    return files
+
+
+def _of_tool(run: PerfRun) -> Iterator[Line]:
+    script = run.status.script
+    if script is None:
+        return
+    rows: list[tuple[str, str, str, str]] = [
+        (one.name, one.kind, statistic, text)
+        for one in script.metrics
+        for statistic, text in one.figures.items()
+    ]
+    for check in script.checks:
+        rows.append((check.name, "Check", "passed", str(check.passed)))
+        rows.append((check.name, "Check", "failed", str(check.failed)))
+    for name, kind, statistic, text in rows:
+        value = {"metric": name, "kind": kind, "statistic": statistic, "value": float(text)}
+        yield {**_run(run), "tool": script.tool, **value}
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -4,7 +4,7 @@ They are read from the status, so they agree with all other reports: three digit
 across a limit. :mod:`perfrun.report.schema` describes the documents that contain them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -34,6 +34,7 @@ from perfrun.api.test.metric import (
     TIMEOUT_RATE,
     TRANSACTIONS,
     Notation,
+    row_of,
     subject,
 )
 from perfrun.api.test.slo import parse_measured
@@ -84,6 +85,9 @@ class ObjectiveFigures(ApiModel):
 
     metric: str
     of: str = Field(description="A step, scenario or class; empty: everything.")
+    threshold: str | None = Field(
+        description="The expression of a threshold of a script; else null."
+    )
     measured: Figure
     max: float | None = Field(description="The highest value allowed, in the unit of `measured`.")
     min: float | None = Field(description="The lowest value allowed, in the unit of `measured`.")
@@ -91,8 +95,23 @@ class ObjectiveFigures(ApiModel):
     verdict: Verdict
 
 
+class ToolFigures(ApiModel):
+    """A metric of a script's tool."""
+
+    metric: str = Field(description="As the tool calls it, with the selector of a threshold.")
+    kind: str = Field(description="Trend, Rate, Counter or Gauge.")
+    values: dict[str, float] = Field(
+        description="By statistic, in the unit of the tool (k6: times in ms)."
+    )
+
+
 class FiguresDocument(ApiModel):
     """All figures of a run, as numbers."""
+
+    clock: Literal["Perfrun", "Tool"] | None = Field(
+        description="Whose clock times are from: Tool for a script; null where nothing was "
+        "measured."
+    )
 
     window_seconds: float | None = Field(
         description="Length of what was judged: the load without its warm-up."
@@ -101,12 +120,14 @@ class FiguresDocument(ApiModel):
     metrics: Figures = Field(description="Of all steps together, by the name of the metric.")
     steps: list[StepFigures] = Field(description="In the order of the test.")
     objectives: list[ObjectiveFigures]
+    tool: list[ToolFigures] = Field(description="Metrics of a script's own tool.")
 
 
 def run_figures(run: PerfRun) -> FiguresDocument:
     """The figures of a run; empty if nothing was measured."""
     status, summary = run.status, run.status.summary
     return FiguresDocument(
+        clock=summary.clock if summary else None,
         window_seconds=parse_duration(summary.window) / NS_PER_S if summary else None,
         requests=summary.requests if summary else None,
         metrics=dict(_of_all(status)),
@@ -122,8 +143,19 @@ def run_figures(run: PerfRun) -> FiguresDocument:
             )
             for step in status.steps
         ],
-        objectives=[_objective(slo) for slo in status.slos if slo.metric in METRICS],
+        objectives=[
+            _objective(slo) for slo in status.slos if slo.metric in METRICS or slo.threshold
+        ],
+        tool=[
+            ToolFigures(metric=one.name, kind=one.kind, values=_values(one.figures))
+            for one in (status.script.metrics if status.script is not None else [])
+        ],
     )
+
+
+def _values(figures: Mapping[str, str]) -> dict[str, float]:
+    known = ((name, _number("", text)) for name, text in figures.items())
+    return {name: value for name, value in known if value is not None}
 
 
 def of_step(step: StepStatus) -> Iterator[tuple[str, Figure]]:
@@ -180,7 +212,7 @@ def figure(metric: str, text: str | None, reason: str) -> Figure:
     known = value is not None
     return Figure(
         value=value,
-        unit=UNITS[METRICS[metric].kind],
+        unit=UNITS[row_of(metric).kind],
         lower_bound=known and str(text).startswith(AT_LEAST),
         reason=None if known else reason,
     )
@@ -193,7 +225,7 @@ def _number(metric: str, text: str | int | None) -> float | None:
         value = parse_measured(metric, str(text).removeprefix(AT_LEAST))
     except ValueError:  # the file may have been written by somebody else
         return None
-    return value / NS_PER_S if METRICS[metric].kind is Notation.DURATION else value
+    return value / NS_PER_S if row_of(metric).kind is Notation.DURATION else value
 
 
 def _objective(slo: SloStatus) -> ObjectiveFigures:
@@ -201,6 +233,7 @@ def _objective(slo: SloStatus) -> ObjectiveFigures:
     return ObjectiveFigures(
         metric=slo.metric,
         of=slo.of,
+        threshold=slo.threshold,
         measured=figure(slo.metric, slo.measured, reason),
         max=_number(slo.metric, slo.max),
         min=_number(slo.metric, slo.min),

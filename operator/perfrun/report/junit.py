@@ -94,6 +94,8 @@ def _add(case: ET.Element, kind: str, type_: str, message: str) -> None:
 def _objective(slo: SloStatus) -> str:
     """``latency.p95 of list, max 500ms``: unique, because metric, of and onBreach are unique
     together."""
+    if slo.threshold is not None:
+        return _clean(f"{slo.subject}, {slo.threshold}")
     limits = "".join(
         f", {bound} {limit}" for bound, limit in (("min", slo.min), ("max", slo.max)) if limit
     )
@@ -124,6 +126,9 @@ def _facts(run: PerfRun) -> Iterator[tuple[str, str]]:
         }
         figures |= {name: figure_of(summary, name) for name in LATENCIES}
         yield from ((name, text) for name, text in figures.items() if text is not None)
+    if (script := status.script) is not None:
+        yield "script", ", ".join((script.tool, *script.versions))
+        yield "clock", f"Tool: {script.clock}"
     if (benchmark := status.benchmark) is not None:
         if benchmark.memory_peak is not None:
             yield MEMORY_PEAK, benchmark.memory_peak

@@ -4,9 +4,16 @@ observations, reasons of failed requests."""
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from perfrun.api.run.perfrun import BenchmarkStatus, PerfRunStatus, RequestCounts, StepStatus
+from perfrun.api.run.perfrun import (
+    BenchmarkStatus,
+    PerfRunStatus,
+    RequestCounts,
+    ScriptStatus,
+    StepStatus,
+)
 from perfrun.api.test.metric import BENCHMARK
 from perfrun.api.test.observe import ObservedStatus
+from perfrun.logic.comparison.model import NO_FIGURE
 from perfrun.report.steps import number
 
 # If there is too little space, columns are left out from the end of this list.
@@ -21,11 +28,13 @@ class FigureTable(NamedTuple):
 
     columns: Sequence[str]
     rows: Sequence[tuple[str, Mapping[str, str]]]
-    """The name of each benchmark, and its figures by column."""
+    """The name of each, and its figures by column."""
+    head: str = "Benchmark"
+    """What the names are of."""
 
     def fitting(self, width: int) -> list[str]:
         """The columns that fit, at least one."""
-        left = width - max(len("Benchmark"), *(len(name) for name, _ in self.rows))
+        left = width - max(len(self.head), *(len(name) for name, _ in self.rows))
         kept: list[str] = []
         for column in self.columns:
             left -= _GAP + max(len(column), *(len(figures[column]) for _, figures in self.rows))
@@ -39,9 +48,48 @@ def figure_tables(benchmark: BenchmarkStatus) -> list[FigureTable]:
     """All results, in the order of their tool; those with the same statistics are in one table."""
     groups: dict[tuple[str, ...], list[tuple[str, Mapping[str, str]]]] = {}
     for one in benchmark.results:
-        columns = tuple(sorted(one.figures, key=_place))
+        columns = tuple(sorted(one.figures, key=lambda name: _place_of(name, _ORDER)))
         groups.setdefault(columns, []).append((one.name, one.figures))
     return [FigureTable(columns, rows) for columns, rows in groups.items() if columns]
+
+
+_OF_TOOL = ("avg", "min", "med", "max", "p(90)", "p(95)", "p(99)", "rate", "count", "value")
+
+
+def script_tables(script: ScriptStatus | None) -> list[FigureTable]:
+    """The metrics of a script's tool, those of one kind in one table, and its checks."""
+    if script is None:
+        return []
+    tables = []
+    for kind in ("Trend", "Rate", "Counter", "Gauge"):
+        ours = [one for one in script.metrics if one.kind == kind and one.figures]
+        # n/a: its samples are too few for the percentile.
+        names = dict.fromkeys(name for one in ours for name in one.figures)
+        columns = sorted(names, key=lambda name: _place_of(name, _OF_TOOL))
+        rows = [(one.name, dict.fromkeys(columns, NO_FIGURE) | one.figures) for one in ours]
+        if rows:
+            tables.append(FigureTable(columns, rows, kind))
+    checks = [
+        (one.name, {"passed": number(one.passed), "failed": number(one.failed)})
+        for one in script.checks
+    ]
+    return [*tables, FigureTable(("passed", "failed"), checks, "Check")] if checks else tables
+
+
+def script_lines(script: ScriptStatus) -> list[str]:
+    """What the tool is, what its times mean, and how it ended."""
+    version = ", ".join(script.versions)
+    files = ", ".join(one[:12] for one in script.files)
+    told = [script.tool, *([version] if version else []), *([f"files {files}"] if files else [])]
+    lines = [", ".join(told), f"clock: Tool: {script.clock}"]
+    lines += [script.message] if script.message else []
+    if script.left_out:
+        lines.append(f"{script.left_out} more metrics and checks are not shown here")
+    return lines
+
+
+def _place_of(name: str, order: Sequence[str]) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order), name)
 
 
 def command_lines(status: PerfRunStatus) -> list[str]:
@@ -56,10 +104,6 @@ def command_lines(status: PerfRunStatus) -> list[str]:
     if benchmark.left_out:
         lines.append(f"{benchmark.left_out} more benchmarks are not shown here")
     return lines
-
-
-def _place(statistic: str) -> tuple[int, str]:
-    return (_ORDER.index(statistic) if statistic in _ORDER else len(_ORDER), statistic)
 
 
 def observed_lines(observed: Sequence[ObservedStatus]) -> list[str]:

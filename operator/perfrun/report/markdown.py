@@ -20,6 +20,8 @@ from perfrun.report.lines import (
     figure_tables,
     observed_lines,
     request_counts,
+    script_lines,
+    script_tables,
 )
 from perfrun.report.pages import HEAD, page_rows
 from perfrun.report.steps import figure, number, step_notes, step_rows
@@ -91,6 +93,9 @@ def _run(run: PerfRun) -> Iterator[str]:
         yield _requests(status.summary)
         if why := list(explained(status.steps)):
             yield _bullets(why)
+        if status.script is not None:
+            yield "**Script**\n\n" + _bullets(script_lines(status.script))
+            yield from map(_figures, script_tables(status.script))
     if status.observed:
         yield "**Observed**\n\n" + _bullets(observed_lines(status.observed))
     if status.generator is not None and status.generator.findings:
@@ -129,7 +134,7 @@ def _figures(table: FigureTable) -> str:
         (escaped(name), *(escaped(figures[column]) for column in table.columns))
         for name, figures in table.rows
     ]
-    return _table(("Benchmark", *table.columns), rows, right=True)
+    return _table((table.head, *table.columns), rows, right=True)
 
 
 def _requests(summary: Summary) -> str:

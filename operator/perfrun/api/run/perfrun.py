@@ -23,9 +23,15 @@ MAX_STEPS = 100
 MAX_SLOS = 100
 MAX_HOLDS = 100
 MAX_BENCHMARKS_TOLD = 100
+MAX_TOOL_ROWS = 60
+MAX_THRESHOLD = 200
+LongName = Annotated[str, Field(max_length=256)]
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 NoticeOutcome = Literal["Delivered", "GivenUp"]
+
+
+StepName = Annotated[str, Field(max_length=200)]
 
 
 class Phase(StrEnum):
@@ -238,6 +244,11 @@ class Summary(StatusModel):
     iterations: IterationCounts
     requests: RequestCounts
     attempts: AttemptCounts
+    clock: Literal["Perfrun", "Tool"] = Field(
+        default="Perfrun",
+        description="Whose clock the times are from. Perfrun: from when a request was due. Tool: "
+        "the script's own tool measured them; status.script.clock says what they include.",
+    )
     capacity: Text | None = Field(
         default=None,
         description="Result of a capacity search: the highest rate that met the objectives. "
@@ -264,8 +275,8 @@ class Summary(StatusModel):
 class StepStatus(StatusModel):
     """Measurements of one step."""
 
-    name: Name = Field(description="Name of the step.")
-    scenario: Name = Field(description="Name of its scenario.")
+    name: StepName = Field(description="Name of the step.")
+    scenario: StepName = Field(description="Name of its scenario.")
     requests: RequestCounts
     attempts: AttemptCounts
     throughput: Text = Field(description="Successful requests per second of the window.")
@@ -312,6 +323,11 @@ class SloStatus(StatusModel):
     of: Annotated[str, Field(max_length=200)] = Field(
         default="", description="What the metric is about, as in spec.slos. Empty: everything."
     )
+    threshold: Annotated[str, Field(max_length=MAX_THRESHOLD)] | None = Field(
+        default=None,
+        description="For a threshold of a script: its expression, in the unit of the tool. "
+        "Example: p(95)<500.",
+    )
     max: Text | None = Field(default=None, description="The highest value allowed.")
     min: Text | None = Field(default=None, description="The lowest value allowed.")
     on_breach: Literal["Warn", "Fail"] = Field(
@@ -335,6 +351,58 @@ class SloStatus(StatusModel):
     def subject(self) -> str:
         """``latency.p95 of list``."""
         return subject(self.metric, self.of)
+
+
+class ToolMetricStatus(StatusModel):
+    """A metric of a script's tool, over the samples of all workers, in the tool's own unit."""
+
+    name: LongName = Field(
+        description="Name of the metric, with the selector of a threshold. "
+        "Example: `http_req_duration{name:list}`."
+    )
+    kind: Literal["Trend", "Rate", "Counter", "Gauge"] = Field(description="Kind of the metric.")
+    figures: Annotated[dict[Annotated[str, Field(max_length=40)], Text], Field(max_length=16)] = (
+        Field(
+            default={},
+            description="Statistics by name, as the tool calls them. A percentile with too few "
+            "samples is left out. Example: `{avg: 12.4, p(95): 40.1}`.",
+        )
+    )
+
+
+class ToolCheckStatus(StatusModel):
+    """How often a check of a script held."""
+
+    name: LongName = Field(description="Name of the check.")
+    passed: Count = Field(description="How often it held.")
+    failed: Count = Field(description="How often it did not hold.")
+
+
+class ScriptStatus(StatusModel):
+    """What the tool of a script measured besides requests."""
+
+    tool: Text = Field(description="The tool. Example: k6.")
+    versions: Annotated[list[LongName], Field(max_length=16)] = Field(
+        default=[], description="Its version; several if workers differ."
+    )
+    files: Annotated[list[Name], Field(max_length=16)] = Field(
+        default=[], description="SHA-256 of the files of the script; several if workers differ."
+    )
+    clock: Sentence = Field(
+        default="", description="What the times of the tool include, and what they do not."
+    )
+    message: Sentence | None = Field(
+        default=None, description="How the tool failed. Not set if it ended as it should."
+    )
+    metrics: Annotated[list[ToolMetricStatus], Field(max_length=MAX_TOOL_ROWS)] = Field(
+        default=[], description="Metrics of the tool, those of the script first."
+    )
+    checks: Annotated[list[ToolCheckStatus], Field(max_length=MAX_TOOL_ROWS)] = Field(
+        default=[], description="Checks of the script, those that failed first."
+    )
+    left_out: Count = Field(
+        default=0, description="Number of metrics and checks that are not listed."
+    )
 
 
 class BenchmarkFigures(StatusModel):
@@ -535,6 +603,7 @@ class PerfRunStatus(StatusModel):
         default=[], description="Measurements of the entries of spec.observe."
     )
     benchmark: BenchmarkStatus | None = None
+    script: ScriptStatus | None = None
     generator: GeneratorStatus | None = None
     environment: Environment | None = None
     not_compared: Sentence | None = Field(

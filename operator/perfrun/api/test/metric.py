@@ -45,6 +45,7 @@ class MetricSource(StrEnum):
     PAGE = "page"
     OBSERVED = "observed"
     BENCHMARK = "benchmark"
+    SCRIPT = "script"
 
 
 class ReportPlace(NamedTuple):
@@ -302,6 +303,16 @@ def _from(source: MetricSource) -> dict[str, Metric]:
 
 OBSERVED = _from(MetricSource.OBSERVED)
 BENCHMARK = _from(MetricSource.BENCHMARK)
+
+
+_OF_TOOL = Metric("", Notation.NUMBER, Direction.NEITHER, MetricSource.SCRIPT, planned=False)
+
+
+def row_of(metric: str) -> Metric:
+    """The row of a metric. One that is not in the table is a statistic of a script's own tool, as
+    in ``http_req_duration p(95)``: a number in the tool's unit.
+    """
+    return METRICS.get(metric, _OF_TOOL)
 
 
 def subject(metric: str, of: str) -> str:

@@ -12,6 +12,7 @@ from perfrun.api.test.metric import (
     MetricSource,
     Notation,
     nearest_metrics,
+    row_of,
 )
 
 _PATTERNS = {
@@ -36,7 +37,7 @@ _WHOLE = {
 
 def parse_limit(metric: str, text: str | int) -> float:
     """A limit of ``metric`` in the unit of its measurements. Raises ValueError with an example."""
-    match METRICS[metric].kind:
+    match row_of(metric).kind:
         case Notation.DURATION:
             return q.parse_duration(text)
         case Notation.RATE:
@@ -66,7 +67,7 @@ def parse_measured(metric: str, text: str) -> float:
 
 def format_measured(metric: str, value: float, limits: list[float]) -> str:
     """A measurement in the notation of its limits, never rounded across one of them."""
-    match METRICS[metric].kind:
+    match row_of(metric).kind:
         case Notation.DURATION:
             if METRICS[metric].source is MetricSource.BENCHMARK:
                 return q.format_short_duration(value, limits)

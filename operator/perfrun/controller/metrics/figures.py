@@ -65,8 +65,12 @@ def figures_of(run: PerfRun) -> RunFigures:
     return RunFigures(
         completed=completed(run),
         verdict=status.verdict,
-        parts=[*whole, *(_part(step.name, step) for step in status.steps)],
-        slos=[figures for slo in status.slos for figures in _bounds(slo)],
+        parts=[
+            *whole,
+            *(_part(step.name, step) for step in status.steps if status.script is None),
+        ],
+        # Names that a script chooses, as those of thresholds, are no labels.
+        slos=[it for slo in status.slos if slo.threshold is None for it in _bounds(slo)],
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from perfrun.api.run.perfrun import Phase, Verdict
 from perfrun.logic.comparison.comparable import fingerprint, is_covered
+from perfrun.logic.comparison.measurables import clocks
 from perfrun.logic.comparison.model import Reported
 from perfrun.logic.plan.run_plan import MEASURED, NOT_MEASURED_OF_LOAD
 from perfrun.measure.plan import RunPlan
@@ -52,6 +53,11 @@ def doubt_about(reported: Reported) -> Doubt | None:
 
 def warnings_about(runs: Sequence[Reported]) -> Iterator[str]:
     """Sentences about what is not the same in all runs."""
+    if len(clocks(one.run for one in runs)) > 1:
+        yield (
+            "times are not compared: those of scripts are their tools' own, the others perfrun's "
+            "(summary.clock)"
+        )
     yield from _plans(runs)
     yield from _places(runs)
 

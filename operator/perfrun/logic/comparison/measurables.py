@@ -14,6 +14,7 @@ from perfrun.api.run.perfrun import (
 from perfrun.api.test.metric import (
     MEMORY_PEAK,
     METRICS,
+    TIMINGS,
     Direction,
     MetricSource,
     Notation,
@@ -64,8 +65,11 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
     steps.
     """
     found: dict[tuple[str, str], Measurable] = {}
+    mixed = len(clocks(runs)) > 1
     for number, run in enumerate(runs):
         for metric, of, text, objective in _figures(run):
+            if mixed and METRICS[metric].family in TIMINGS:
+                continue  # of clocks that differ in what they include
             one = found.setdefault((metric, of), Measurable(metric, of, METRICS[metric].kind))
             one.objective = one.objective or objective
             if text is not None:
@@ -86,6 +90,11 @@ def measurables(runs: Sequence[PerfRun]) -> list[Measurable]:
     # Sorting is stable: figures of all steps together come first, the others in the order of the
     # runs.
     return sorted(known, key=lambda one: (one.of != "", order.get(one.metric, len(order))))
+
+
+def clocks(runs: Iterable[PerfRun]) -> set[str]:
+    """Whose clocks the times of the runs are from."""
+    return {run.status.summary.clock for run in runs if run.status.summary is not None}
 
 
 def _same_as_all(

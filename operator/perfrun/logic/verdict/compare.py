@@ -52,6 +52,19 @@ class VerdictRule(NamedTuple):
 
 
 _RULES = (  # the first one that holds
+    VerdictRule(
+        lambda asked, it: (
+            asked.expression is not None and not asked.expression.may_hold(it.low, it.high)
+        ),
+        None,
+    ),
+    VerdictRule(
+        lambda asked, it: (
+            asked.expression is not None and not asked.expression.must_hold(it.low, it.high)
+        ),
+        Verdict.INCONCLUSIVE,
+        ": not known, because {doubt}",
+    ),
     VerdictRule(lambda asked, it: asked.upper is not None and it.low > asked.upper, None),
     VerdictRule(
         lambda _, it: it.nearly, Verdict.PASS, ": met, within 1% of what the load could give"
@@ -94,6 +107,8 @@ def compare(objective: Objective, reading: Reading | NoReading) -> ObjectiveVerd
 
 def _allowed(objective: Objective) -> str:
     """The limits of an objective in words."""
+    if objective.threshold is not None:
+        return f"and the script requires {objective.threshold}"
     limits = []
     if objective.max is not None:
         limits.append(f"at most {objective.max} allowed")
@@ -139,6 +154,7 @@ def status_of(objective: Objective, result: ObjectiveVerdict, faults: Faults) ->
     return SloStatus(
         metric=objective.metric,
         of=objective.of,
+        threshold=objective.threshold,
         max=objective.max,
         min=objective.min,
         on_breach=objective.on_breach,

@@ -7,7 +7,6 @@ was generated than the test specifies.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from perfrun.api.quantities import (
     NS_PER_MS,
@@ -22,6 +21,7 @@ from perfrun.api.test.metric import LATENCY, SERVICE
 from perfrun.logic.plan.run_plan import longest_load, planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
 from perfrun.logic.verdict.readings import Reading, read, scope
+from perfrun.logic.verdict.scripts import Effect, script_findings
 from perfrun.measure.histogram import supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import LATE, GeneratorRecord
@@ -41,8 +41,6 @@ OMITTED = 2.0
 LONG_WAIT = 10
 """Multiple of the usual interval between two requests of a user: a wait this long hides something.
 """
-
-Effect = Literal["Inflating", "UnderLoading", "Informing"]
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def examine(
         start_skew=format_duration(record.start_skew) if record.started_at else None,
         send_spread=format_duration(spread) if plan.load.burst is not None else None,
         coverage=format_percent(evidence.coverage, [plan.load.min_coverage, 1]),
-        reuse=_reuse(report) if plan.load.capacity is None else None,
+        reuse=_reuse(report) if plan.load.capacity is None and not plan.target.script else None,
         findings=_findings(evidence),
     )
 
@@ -113,7 +111,7 @@ def coverage(
     loss. A worker that ended by itself, for example after an eviction, is a loss: it says
     ``stopped`` too, but nobody asked for it.
     """
-    if ordered:
+    if ordered or plan.target.script is not None:  # the plan does not know a script's load
         return min(report.workers / workers.planned, 1.0)
     if plan.load.closed is not None:
         whole, reported = planned_user_time(plan), report.generator.user_time
@@ -125,6 +123,11 @@ def coverage(
 
 
 def _findings(evidence: Evidence) -> list[Finding]:
+    plan, report = evidence.plan, evidence.report
+    if plan.target.script is not None:
+        own = (_exhausted, _not_covered, _skewed)
+        found = [finding for rule in own if (finding := rule(evidence)) is not None]
+        return [*found, *script_findings(plan, report)]
     found = [finding for rule in _RULES if (finding := rule(evidence)) is not None]
     sent = _sent_too_little(evidence, found)
     return found if sent is None else [*found, sent]

@@ -14,6 +14,7 @@ from perfrun.logic.verdict.compare import worst
 from perfrun.logic.verdict.load import judge_objectives, limits_of
 from perfrun.logic.verdict.objectives import objectives
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, first_of
+from perfrun.logic.verdict.scripts import differing_workers, status_of_script
 from perfrun.logic.verdict.search import judge_search
 from perfrun.measure.wire import POLICY
 
@@ -26,7 +27,7 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
     asked = objectives(spec)[:MAX_SLOS]
     search = outcome.plan.load.capacity is not None
     run_verdict = judge_search(asked, outcome) if search else judge_objectives(asked, outcome)
-    run_verdict = _unless_refused(run_verdict, outcome)
+    run_verdict = _unless_mixed(_unless_refused(run_verdict, outcome), outcome)
     sentences = [run_verdict.message]
     if outcome.report.forbidden is not None:
         sentences.append(outcome.report.forbidden)
@@ -38,6 +39,7 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
         message=cut("; ".join(sentences)),
         observed=observing.statuses(outcome.plan, outcome.report, limits),
         benchmark=status_of_benchmark(outcome.report, limits),
+        script=status_of_script(outcome.report),
     )
     return told.with_untidy(outcome.untidy or outcome.report.untidy)
 
@@ -51,3 +53,11 @@ def _unless_refused(run_verdict: RunVerdict, outcome: RunOutcome) -> RunVerdict:
     message = f"policies refused {refused} of {sent} requests: {run_verdict.message}"
     verdict = worst([run_verdict.verdict, Verdict.INCONCLUSIVE])
     return replace(run_verdict, verdict=verdict, message=message)
+
+
+def _unless_mixed(run_verdict: RunVerdict, outcome: RunOutcome) -> RunVerdict:
+    """An Error where workers did not run the same script."""
+    differing = differing_workers(outcome.report)
+    if differing is None:
+        return run_verdict
+    return replace(run_verdict, verdict=Verdict.ERROR, message=differing)

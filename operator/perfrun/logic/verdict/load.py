@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from perfrun.api.run.perfrun import RequestCounts, SloStatus, Verdict
+from perfrun.api.run.perfrun import MAX_SLOS, RequestCounts, SloStatus, Verdict
 from perfrun.api.sentence import cut
 from perfrun.api.test.metric import TIMINGS, Metric, MetricSource
 from perfrun.logic.plan.run_plan import load_end, planned
@@ -18,12 +18,17 @@ from perfrun.logic.verdict.observed import observed
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict
 from perfrun.logic.verdict.own_delays import LowRate, Miss, PageMiss, SlowMiss
 from perfrun.logic.verdict.readings import NoReading, Reading, Scope, read, scope
+from perfrun.logic.verdict.scripts import judged_thresholds
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, WorkerReport
 from perfrun.measure.wire import TIMEOUT
 
 FLOOR_SLACK = 0.99
 """Tolerance of an open load's floor: arrivals at the edges of a window must not decide."""
+
+
+_NAMED = 10
+"""Steps that a sentence names."""
 
 
 def judge_objectives(
@@ -41,9 +46,11 @@ def judge_objectives(
         generator = examine(outcome.plan, report, outcome.workers, ordered=ordered)
     findings = generator.findings if generator is not None else []
     faults = Faults(findings, report.generator)
-    slos = [
-        status_of(one, compare(one, reading_of(one, outcome.plan, report)), faults) for one in asked
+    judged = [
+        *((one, reading_of(one, outcome.plan, report)) for one in asked),
+        *judged_thresholds(outcome.plan, report),
     ]
+    slos = [status_of(one, compare(one, found), faults) for one, found in judged]
     summary = summaries.summarise(outcome.plan, report, limits)
     verdict, message = overall(slos, ending_of(outcome), summary.requests)
     return RunVerdict(
@@ -52,9 +59,17 @@ def judge_objectives(
         workers=outcome.workers,
         summary=summary,
         steps=summaries.steps(outcome.plan, report, limits),
-        slos=slos,
+        slos=worst_of(slos),
         generator=generator,
     )
+
+
+def worst_of(slos: Sequence[SloStatus]) -> list[SloStatus]:
+    """Those that a status has room for: all, or without the last ones that were met."""
+    more = len(slos) - MAX_SLOS
+    kept = [one for one in slos if one.verdict is not Verdict.PASS]
+    met = [one for one in slos if one.verdict is Verdict.PASS]
+    return list(slos) if more <= 0 else [*kept, *met][:MAX_SLOS]
 
 
 def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Reading | NoReading:
@@ -69,13 +84,15 @@ def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Rea
         if reason is not None:
             return NoReading(reason, applicable=False)
     part = scope(plan, report.window, objective.of, report.window_time)
+    if plan.target.script is not None and not part.steps and objective.of:
+        return NoReading(f"has no samples: {_names_of(report)}")
     found = read(objective.metric, part)
     if isinstance(found, NoReading):
         return found
     unknown = part.sum.censored + part.sum.errors.get(TIMEOUT, 0)
     return replace(
         found,
-        note=_of_journeys(row, part),
+        note=_of_journeys(row, part) + _by_clock(row, plan),
         doubt="" if found.known else f"{unknown} requests timed out or were open at the end",
         nearly=row.floor and _nearly(objective, found, plan, report, part),
         miss=_miss(objective, found, plan, part),
@@ -85,6 +102,8 @@ def reading_of(objective: Objective, plan: RunPlan, report: WorkerReport) -> Rea
 def _miss(objective: Objective, measured: Reading, plan: RunPlan, part: Scope) -> Miss | None:
     """What the generator may have contributed to a miss; None if it cannot be the reason."""
     row = objective.row
+    if plan.target.script is not None:
+        return None  # the worker beside the tool delays none of its requests
     if objective.upper is not None and measured.low > objective.upper:
         if row.family in TIMINGS:
             steps = len(part.steps) if part.journeys and row.journey else 1
@@ -108,6 +127,21 @@ def _of_journeys(row: Metric, part: Scope) -> str:
     if not (part.journeys and row.journey and len(part.steps) > 1):
         return ""
     return f" for the whole journey of its {len(part.steps)} steps"
+
+
+def _names_of(report: WorkerReport) -> str:
+    """The requests that a script made instead of the one that an objective names."""
+    names = list(dict.fromkeys(step.step for step in report.window.steps))
+    if not names:
+        return "the script made no request"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"the script made no such request; it made {', '.join(names[:_NAMED])}{more}"
+
+
+def _by_clock(row: Metric, plan: RunPlan) -> str:
+    """That a time is not perfrun's."""
+    script = plan.target.script
+    return f" by the clock of {script.tool}" if script and row.family in TIMINGS else ""
 
 
 def _not_applicable(objective: Objective, plan: RunPlan) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from perfrun.api.run.perfrun import MAX_THRESHOLD
 from perfrun.api.test.load import Load
 from perfrun.api.test.metric import (
     FIRST_CONTENTFUL_PAINT,
@@ -14,6 +15,7 @@ from perfrun.api.test.metric import (
     THROUGHPUT,
     TIME_TO_INTERACTIVE,
     Metric,
+    row_of,
     subject,
 )
 from perfrun.api.test.perftest import PerfTestSpec
@@ -21,7 +23,11 @@ from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.slo import format_measured, parse_limit
 from perfrun.logic.plan.run_plan import scenarios_of
 from perfrun.logic.plan.shape import Shape
+from perfrun.logic.plan.thresholds import Expression
 from perfrun.measure.histogram import samples_for
+
+_MAX_METRIC, _MAX_OF = 128, 200
+"""Characters that a status has room for."""
 
 
 class ClassObjective(NamedTuple):
@@ -75,11 +81,34 @@ class Objective:
     on_breach: Literal["Warn", "Fail"] = "Warn"
     from_class: str | None = None
     """The class that it belongs to; None if the test set it."""
+    threshold: str | None = None
+    """It is a threshold of a script, as it stands there."""
+    expression: Expression | None = None
+    """What that says; None if it cannot be read."""
+
+    @classmethod
+    def of_threshold(
+        cls, metric: str, of: str, source: str, expression: Expression | None
+    ) -> "Objective":
+        """A threshold; a miss is Fail, as its tool ends with a failure then."""
+        upper = expression.upper if expression is not None else None
+        lower = expression.lower if expression is not None else None
+        return cls(
+            metric=metric[:_MAX_METRIC],
+            of=of[:_MAX_OF],
+            max=None if upper is None else _plain(upper),
+            min=None if lower is None else _plain(lower),
+            upper=upper,
+            lower=lower,
+            on_breach="Fail",
+            threshold=source[:MAX_THRESHOLD],
+            expression=expression,
+        )
 
     @property
     def row(self) -> Metric:
         """What the table says about the metric."""
-        return METRICS[self.metric]
+        return row_of(self.metric)
 
     @property
     def limits(self) -> list[float]:
@@ -185,6 +214,11 @@ def _of_class(line: ClassObjective, step: str, name: str) -> Objective:
         lower=None if line.min is None else parse_limit(line.metric, line.min),
         from_class=name,
     )
+
+
+def _plain(limit: float) -> str:
+    """A limit of a threshold as a number of the API."""
+    return str(int(limit)) if limit.is_integer() else repr(limit)
 
 
 def _text(limit: str | int | None) -> str | None:

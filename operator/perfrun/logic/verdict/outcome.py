@@ -10,6 +10,7 @@ from perfrun.api.run.perfrun import (
     GeneratorStatus,
     HoldStatus,
     PerfRunStatus,
+    ScriptStatus,
     SloStatus,
     StepStatus,
     Summary,
@@ -57,6 +58,7 @@ class RunVerdict:
     generator: GeneratorStatus | None = None
     capacity: CapacityStatus | None = None
     benchmark: BenchmarkStatus | None = None
+    script: ScriptStatus | None = None
     untidy: str | None = None
     """What went wrong with the teardown. It says nothing about the service."""
     reason: str = ""

@@ -44,6 +44,7 @@ def summarise(plan: RunPlan, report: WorkerReport, limits: Limits) -> Summary:
     warmup = scope(plan, report.warmup, "", 0)
     return Summary(
         window=format_duration(report.window_time),
+        clock="Perfrun" if plan.target.script is None else "Tool",
         iterations=IterationCounts(
             planned=sum(record.planned for record in whole.scenarios),
             started=sum(record.started for record in whole.scenarios),

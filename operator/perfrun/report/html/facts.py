@@ -156,6 +156,9 @@ def _target_words(plan: RunPlan) -> str:
         command = " ".join(benchmark.command)[:300]
         limit = format_exact_duration(benchmark.timeout)
         return f"{command} in {benchmark.image} (timeout {limit})"
+    if (script := plan.target.script) is not None:
+        image = f" in {script.image}" if script.image else ""
+        return f"{', '.join(script.targets)} ({script.tool} with {script.entry}{image})"
     target, timeout = plan.target, format_exact_duration(plan.target.timeout)
     if (extension := target.extension) is not None:
         return f"{extension.address} ({extension.kind}, timeout {timeout})"

@@ -19,7 +19,13 @@ from perfrun.report.html.page import render
 from perfrun.report.html.phases import legend as phase_legend
 from perfrun.report.html.phases import phase_bars
 from perfrun.report.html.timeline import Timeline
-from perfrun.report.lines import code_rows, command_lines, figure_tables
+from perfrun.report.lines import (
+    code_rows,
+    command_lines,
+    figure_tables,
+    script_lines,
+    script_tables,
+)
 from perfrun.report.pages import caption, page_rows
 from perfrun.report.steps import figure_notes
 
@@ -58,6 +64,8 @@ def run_page(reported: Reported) -> str:
         drawn=drawn,
         command=command_lines(status),
         tables=figure_tables(status.benchmark) if status.benchmark is not None else [],
+        tool_lines=script_lines(status.script) if status.script is not None else [],
+        tool_tables=script_tables(status.script),
         codes=code_rows(status.steps),
         pages=page_rows(status.steps),
         # Only base64, which was checked when it was read; too long to be shortened.

@@ -402,6 +402,7 @@ def test_the_verdict_on_steps_and_summary_reads_as_documented() -> None:
     assert whole.summary is not None
     assert whole.summary.model_dump(exclude_none=True) == {
         "window": "10s",
+        "clock": "Perfrun",
         "iterations": {"planned": 1002, "started": 1000, "dropped": 2},
         "requests": {"sent": 1000, "succeeded": 989, "failed": 10, "censored": 1},
         "attempts": {"setup": 0, "warmup": 0, "window": 1000, "teardown": 0},
