@@ -13,7 +13,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 
+from tests.cluster.tools import program
 from tests.integration.test_local_run import Cli
 from tests.unit.cli.init.given import (
     har,
@@ -269,7 +271,7 @@ def test_a_plan_of_jmeter_sends_its_rows_and_takes_values(shop: Shop, terminal: 
     read = jmx_sampler("read", "/pets/${id}", domain="")
     file = terminal.cli.folder / "plan.jmx"
     file.write_bytes(jmx_plan(defaults, jmx_group(data, create, read, loops="20")))
-    made = terminal.made(file)
+    made = terminal.made(file, "--writes")
     rows = terminal.cli.folder / "values" / "shop-data"
     rows.mkdir(parents=True)
     (rows / "pets.csv").write_text("pet\nRex\nTom\n")
@@ -293,3 +295,65 @@ def test_targets_of_vegeta_are_sent_as_often_as_they_are_listed(
     assert set(shop.seen) == {"pet", "stock"}
     assert shop.seen["pet"] > shop.seen["stock"]
     assert shop.tenants == {"eu"}
+
+
+K6 = """\
+import http from "k6/http";
+import { seconds } from "./shared.js";
+export const options = {
+  scenarios: {
+    buy: {
+      executor: "ramping-arrival-rate", startRate: 10, timeUnit: "1s", maxVUs: 20,
+      preAllocatedVUs: 5, stages: [{ target: 60, duration: `${seconds}s` }],
+    },
+  },
+  thresholds: {
+    http_req_duration: ["p(95)<800"],
+    http_req_failed: [{ threshold: "rate<0.01", abortOnFail: true }],
+  },
+  tags: { team: "shop" },
+};
+export default function () { http.get("http://never.example"); }
+"""
+
+
+def test_the_real_k6_says_what_a_script_asks_for(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = terminal.cli.folder
+    (folder / "shared.js").write_text("export const seconds = 2 * 15;\n")
+    script = folder / "buy.js"
+    script.write_text(K6)
+    nowhere = folder / "nowhere"
+    nowhere.mkdir()
+    monkeypatch.setenv("PATH", str(nowhere))
+    code, out, err = terminal("init", script)
+    assert (code, out) == (2, "")
+    assert "is a k6 script: k6 reads it, but is not in the PATH" in err
+    assert "executes" not in err
+    monkeypatch.setenv("PATH", str(program("k6").parent), prepend=":")
+    code, out, err = terminal("init", script, "--url", "http://shop")
+    assert code == 0, err
+    assert "k6 executes the script to read its options (k6 inspect)" in err
+    (folder / "made.yaml").write_text(out)
+    assert terminal("validate", "made.yaml")[0] == 0
+    spec = yaml.safe_load(out)["spec"]
+    assert spec["load"] == {
+        "open": {
+            "stages": [
+                {"rate": "10/s", "ramp": "0s", "hold": "0s"},
+                {"rate": "60/s", "ramp": "30s", "hold": "0s"},
+            ],
+            "maxInFlight": 20,
+        }
+    }
+    assert spec["slos"] == [
+        {"metric": "latency.p95", "max": "800ms", "onBreach": "Fail"},
+        {"metric": "errorRate", "max": "1%", "onBreach": "Fail"},
+    ]
+    assert "option tags (line 14)" in out
+    broken = folder / "broken.js"
+    broken.write_text("import http from 'k6/http';\nexport const options = {;\n")
+    code, out, err = terminal("init", broken)
+    assert (code, out) == (2, "")
+    assert "k6 inspect: " in err
