@@ -40,23 +40,27 @@ def workers(shop: Shop, image: str) -> Iterator[None]:
         yield
 
 
-def serve(shop: Shop, image: str, delay: str = "0") -> None:
+@pytest.fixture(scope="module")
+def servers(shop: Shop, image: str) -> None:
+    """One that answers at once, and one that is late."""
     text = (HERE / "chat.yaml").read_text().replace("CHAT_IMAGE", image)
-    shop.apply(text.replace("DELAY", delay))
-    shop.kubectl("rollout", "status", "deploy/chat", "--timeout=60s")
+    delays = {"chat": "0", "late": "0.2"}
+    for name, delay in delays.items():
+        shop.apply(text.replace("SERVER", name).replace("DELAY", delay))
+    for name in delays:
+        shop.kubectl("rollout", "status", f"deploy/{name}", "--timeout=60s")
 
 
-def messages(shop: Shop, *, of: str) -> int:
-    """What the server has seen that begins so."""
-    return shop.kubectl("logs", "deploy/chat", "--tail=-1").count(f"message {of} ")
+def messages(shop: Shop, server: str = "chat", *, of: str) -> int:
+    """What a server has seen that begins so."""
+    return shop.kubectl("logs", f"deploy/{server}", "--tail=-1").count(f"message {of} ")
 
 
 def make(shop: Shop, name: str, address: str = "chat:8765") -> None:
     shop.apply(TEST.replace("NAME", name).replace("ADDRESS", address))
 
 
-def test_without_the_package_the_run_says_what_to_do(shop: Shop, image: str) -> None:
-    serve(shop, image)
+def test_without_the_package_the_run_says_what_to_do(shop: Shop, servers: None) -> None:
     make(shop, "without")
     status = shop.done(shop.first_run("without"))["status"]
     assert status["verdict"] == "Error"
@@ -77,9 +81,8 @@ def test_a_server_elsewhere_is_refused_as_a_url_is(shop: Shop) -> None:
 
 
 def test_the_example_passes_and_the_server_counted_the_same(
-    shop: Shop, image: str, workers: None
+    shop: Shop, servers: None, workers: None
 ) -> None:
-    serve(shop, image)
     shop.kubectl("apply", "-f", EXAMPLE / "websocket.yaml")
     status = shop.done(shop.first_run("chat"))["status"]
     assert status["verdict"] == "Pass", status["message"]
@@ -88,9 +91,8 @@ def test_the_example_passes_and_the_server_counted_the_same(
     assert messages(shop, of="item") == sent["again"]
 
 
-def test_a_planted_slowdown_is_told(shop: Shop, image: str, workers: None) -> None:
-    serve(shop, image, delay="0.2")
-    make(shop, "slow")
+def test_a_planted_slowdown_is_told(shop: Shop, servers: None, workers: None) -> None:
+    make(shop, "slow", "late:8765")
     status = shop.done(shop.first_run("slow"))["status"]
     assert status["verdict"] == "Warn", status["message"]
-    assert status["summary"]["requests"]["succeeded"] == messages(shop, of="slow") == 250
+    assert status["summary"]["requests"]["succeeded"] == messages(shop, "late", of="slow") == 250

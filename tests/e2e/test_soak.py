@@ -15,9 +15,8 @@ from tests.e2e.shop import Shop, until
 
 pytestmark = pytest.mark.disturbs
 
-TESTS = 8
-SLICE, WHOLE = 4, 25
-"""Rounds, of one run of each test."""
+SLICE, WHOLE = (5, 4), (8, 25)
+"""Tests, and rounds of one run of each."""
 KEPT = 2
 MANIFEST = """
 apiVersion: v1
@@ -78,8 +77,8 @@ def _floor(levels: list[Level]) -> Level:
     )
 
 
-def _round(shop: Shop, number: int) -> None:
-    names = [f"soak-{n}" for n in range(TESTS)]
+def _round(shop: Shop, number: int, tests: int) -> None:
+    names = [f"soak-{n}" for n in range(tests)]
     asked = f"perfrun.dev/run-requested-at=round-{number}"
     shop.kubectl("annotate", "ptest", *names, asked, "--overwrite")
 
@@ -98,22 +97,22 @@ def _round(shop: Shop, number: int) -> None:
 
 
 def test_memory_watches_and_objects_are_flat(shop: Shop, campaign: Campaign) -> None:
-    rounds = WHOLE if campaign.whole else SLICE
-    text = "---".join(MANIFEST.replace("-N", f"-{n}") for n in range(TESTS))
+    tests, rounds = WHOLE if campaign.whole else SLICE
+    text = "---".join(MANIFEST.replace("-N", f"-{n}") for n in range(tests))
     shop.apply(text.replace("KEPT", str(KEPT)))
     pid = operator_pid(leader(shop))
     levels = []
     for number in range(rounds):
-        _round(shop, number)
+        _round(shop, number, tests)
         levels.append(_level(shop, pid))
-        print(f"after {(number + 1) * TESTS} runs: {levels[-1]}")
+        print(f"after {(number + 1) * tests} runs: {levels[-1]}")
     # The first round fills caches and the history. Memory goes up and down with the garbage of the
     # last minute, by some 10 MiB: what grows is what the lowest levels of two halves tell apart.
     half = len(levels) // 2
     settled, last = _floor(levels[1:half]), _floor(levels[half:])
     campaign.add(
         "soak",
-        runs=rounds * TESTS,
+        runs=rounds * tests,
         first=asdict(levels[0]),
         last=asdict(levels[-1]),
         low=[settled.memory, last.memory],
@@ -121,5 +120,5 @@ def test_memory_watches_and_objects_are_flat(shop: Shop, campaign: Campaign) -> 
     assert operator_pid(leader(shop)) == pid, "the operator was restarted meanwhile"
     # One at least of each of our three kinds: else the count would say nothing.
     assert 3 <= last.watches <= settled.watches
-    assert last.objects <= settled.objects + TESTS
+    assert last.objects <= settled.objects + tests
     assert last.memory <= settled.memory * 1.05 + 2

@@ -66,9 +66,11 @@ async def until(
     what: str, look: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE_S
 ) -> T:
     """The first true answer of ``look`` (an async function), asked for a bounded time."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         if answer := await look():
             return answer
-        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
-        await asyncio.sleep(POLL_S)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"after {seconds:.0f} s still not: {what}"
+        # Who waits for long asks less often.
+        await asyncio.sleep(min(POLL_S + waited / 40, 3 * POLL_S))

@@ -6,7 +6,7 @@ Only this process sees another time (libfaketime); the API server and the worker
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,28 +47,45 @@ class Clock:
         other.replace(self._file)
 
 
-@pytest.fixture
-def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path)
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    return Clock(tmp_path_factory.mktemp("clock"))
+
+
+@pytest.fixture(scope="module")
+def own(
+    server: ApiServer, tmp_path_factory: pytest.TempPathFactory, clock: Clock
+) -> Iterator[Operator]:
+    """An operator whose clock can be set; it lives through all the steps, one after the other."""
+    folder = tmp_path_factory.mktemp("stepped")
+    own = Operator(
+        kubeconfig_again(server, folder), folder, pod="stepped", environment=clock.environment
+    )
+    yield own
+    if own.running:
+        assert own.stop() == 0
+    assert "Traceback" not in own.log.read_text()
 
 
 @pytest.fixture
 async def stepped(
-    server: ApiServer, operator: Operator, tmp_path: Path, clock: Clock
+    server: ApiServer, operator: Operator, own: Operator, clock: Clock
 ) -> AsyncIterator[World]:
-    """A world whose operator, which is to be started, has a clock that can be set."""
+    """A world with that operator, and no other one."""
     if operator.running:
         # Before that, nothing of it would hear a signal.
         await until("the operator is ready", operator.ready)
         assert operator.stop() == 0
-    own = Operator(
-        kubeconfig_again(server, tmp_path), tmp_path, pod="stepped", environment=clock.environment
-    )
     async with opened(server, own) as world:
         yield world
-        if own.running:
-            assert own.stop() == 0
-    assert "Traceback" not in own.log.read_text()
+
+
+async def leads_at(world: World, clock: Clock, seconds: int = 0) -> None:
+    """It leads with a clock that is so much off the truth."""
+    clock.set(seconds)
+    if not world.operator.running:
+        world.operator.start()
+    await leads(world)
 
 
 async def leads(world: World) -> None:
@@ -95,9 +112,7 @@ async def leads(world: World) -> None:
 async def test_a_run_in_progress_loses_nothing(
     stepped: World, clock: Clock, phase: str, before: int, after: int, campaign: Campaign
 ) -> None:
-    clock.set(before)
-    stepped.operator.start()
-    await leads(stepped)
+    await leads_at(stepped, clock, before)
     # Reports come in Collecting where the end of the load is known, which a burst's is not.
     await stepped.apply_test(load=PACED if phase == "Collecting" else None)
     holding: list[Worker] = []
@@ -135,8 +150,7 @@ async def test_a_run_in_progress_loses_nothing(
 async def test_a_leap_past_the_deadline_of_reports_is_no_time_in_which_nobody_reported(
     stepped: World, clock: Clock, campaign: Campaign
 ) -> None:
-    stepped.operator.start()
-    await leads(stepped)
+    await leads_at(stepped, clock)
     await stepped.apply_test(load=PACED)
     await stepped.create_run("one")
     workers = await stepped.workers("one")
@@ -176,8 +190,7 @@ def _title(before: int, after: int) -> str:
 async def test_a_schedule_takes_the_last_time_of_a_leap_and_none_twice(
     stepped: World, clock: Clock
 ) -> None:
-    stepped.operator.start()
-    await leads(stepped)
+    await leads_at(stepped, clock)
     await stepped.apply_test(schedule={"cron": "0 * * * *"})
     await stepped.until_ready()
     created = datetime.now(UTC)
