@@ -49,7 +49,7 @@ test-conformance: $(STAMP) ## the engine against servers whose behaviour is know
 	@$(BIN)/python -m tests.stages conformance
 
 test-integration: $(STAMP) ## with a real API server, and real local loads
-	@$(BIN)/python -m tests.stages integration integration-timing integration-alone
+	@$(BIN)/python -m tests.stages integration integration-timing manifests integration-alone
 
 test-e2e: $(STAMP) ## the image, the chart and a whole cluster
 	@$(BIN)/python -m tests.stages e2e e2e-disturbs e2e-timing e2e-alone

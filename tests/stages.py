@@ -35,7 +35,7 @@ RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
 PROCESSES = 3
 """Of two cores: tests wait about half of their time. With four, loads of the tests come late."""
-NICE = {"units": 15}
+NICE = {"units": 15, "manifests": 15}
 """Stages that take what the one beside them leaves of the processor."""
 SLOWEST = 20
 GROWN = 5
@@ -74,8 +74,9 @@ def _image(which: str, context: str, *options: str) -> Words:
     return [*_CLUSTER, "image", f"localhost/perfrun{which}:e2e", context, *options]
 
 
-_PLAIN = ("-m", "not timing and not alone and not disturbs")
+_PLAIN = ("-m", "not timing and not alone and not disturbs and not patient")
 _TIMING, _DISTURBS, _ALONE = ("-m", "timing"), ("-m", "disturbs"), ("-m", "alone")
+_PATIENT = ("-m", "patient")
 STAGES: dict[str, list[Words]] = {
     "build": [_BUILD],
     "check": [["make", "--no-print-directory", "check"]],
@@ -94,6 +95,7 @@ STAGES: dict[str, list[Words]] = {
     "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
     "units": [_pytest("-n", "4", "tests/unit")],
+    "manifests": [_pytest(*_PATIENT, "tests/integration")],
     "e2e-disturbs": [_pytest(*_DISTURBS, "tests/e2e")],
     "e2e-timing": [_beside("tests/e2e", 2, *_TIMING)],
     "integration-alone": [_pytest(*_ALONE, "tests/integration")],
@@ -102,10 +104,11 @@ STAGES: dict[str, list[Words]] = {
 _ON_THE_CLUSTER = {"image", *(name for name in STAGES if name.startswith("e2e"))}
 BESIDE = (
     (("check", "integration"), ("image",)),
-    (("integration-timing", "units"), ("e2e-disturbs",)),
+    (("integration-timing", "units", "manifests"), ("e2e-disturbs",)),
 )
 """Lanes of stages that run at the same time: one leaves the other most of the cores. Tests that
-disturb the cluster mostly wait, one after the other: units take what they leave."""
+disturb the cluster mostly wait, one after the other: units and what is patient take what they
+leave."""
 
 Lane = list[str]
 """Stages that run one after the other."""

@@ -10,6 +10,8 @@ from perfrun.logic.problems import parse_problems
 from tests.cluster.dryrun import DryRun
 from tests.integration.bad_manifests import BadManifest, bad_manifests
 
+pytestmark = pytest.mark.patient
+
 AT_APPLY = bad_manifests("apply")
 AT_CONDITION = bad_manifests("condition")
 

@@ -19,6 +19,8 @@ from perfrun.controller.test.receivers import Receivers
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, documents
 
+pytestmark = pytest.mark.patient
+
 CHART = REPO / "charts/perfrun"
 SYSTEM = "chart-system"
 TEAM = "chart-team"

@@ -13,6 +13,8 @@ from perfrun.logic.run.status import done_conditions
 from perfrun.logic.verdict.outcome import cancelled
 from tests.cluster.handle import ApiServer
 
+pytestmark = pytest.mark.patient
+
 MINIMAL: dict[str, Any] = {
     "apiVersion": "perfrun.dev/v1alpha1",
     "kind": "PerfTest",

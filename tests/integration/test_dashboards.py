@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.dashboards.model import dashboards
 from tests.integration.test_rules import Rule, helm_template
+
+pytestmark = pytest.mark.patient
 
 ENABLED = "--set=metrics.dashboards.enabled=true"
 

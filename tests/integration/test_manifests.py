@@ -15,6 +15,8 @@ from tests.cluster.dryrun import DryRun, Said
 from tests.cluster.handle import ApiServer
 from tests.integration.documented import REPO, Shown, documents, shown_manifests
 
+pytestmark = pytest.mark.patient
+
 SHOWN = shown_manifests()
 KEPT = ("CustomResourceDefinition", "Namespace")
 

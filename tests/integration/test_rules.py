@@ -11,6 +11,8 @@ import yaml
 from tests.cluster.gobuild import binary
 from tests.integration.documented import REPO, documents
 
+pytestmark = pytest.mark.patient
+
 CHART = REPO / "charts/perfrun"
 TESTS = Path(__file__).parent / "rules"
 RUNBOOK = "https://runbooks.example/perfrun.md"

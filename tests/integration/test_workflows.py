@@ -3,7 +3,11 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.paths import REPO
+
+pytestmark = pytest.mark.patient
 
 
 def test_actionlint_objects_to_no_workflow(actionlint: Path) -> None:
