@@ -68,6 +68,8 @@ class WantedTest(NamedTuple):
     values: FoundValues
     overrides: Overrides | None = None
     """What is changed in ``test`` already."""
+    beside: Path | None = None
+    """The folder of its manifest."""
 
 
 class _Wanted(NamedTuple):
@@ -187,8 +189,10 @@ def run_test(
         )
     if (benchmark := plan.target.benchmark) is not None:
         print_line(err, f"note: the command runs as it is installed here, not in {benchmark.image}")
+    if (script := plan.target.script) is not None and script.image is not None:
+        print_line(err, f"note: {script.tool} runs as it is installed here, not in {script.image}")
     with ProgressView(err, place) as view:
-        local = asyncio.run(_run(plan, test.spec, wanted.values, view, processes))
+        local = asyncio.run(_run(plan, test.spec, wanted, view, processes))
     leave_on_interrupt()
     for lost in local.lost:
         print_line(err, f"note: lost: {lost}")
@@ -243,10 +247,10 @@ def _wanted(manifests: Sequence[Manifest], here: Here) -> _Wanted:
 def _for_linux_only(tests: Sequence[PerfTest], platform: str) -> list[str]:
     """What of the tests another system cannot run."""
     return [
-        f"{test.metadata.name}: spec.target.benchmark: `perfrun run` measures commands on Linux "
-        "only: run it in a container"
+        f"{test.metadata.name}: spec.target.{test.spec.target.kind}: `perfrun run` measures "
+        "commands on Linux only: run it in a container"
         for test in tests
-        if test.spec.target.benchmark is not None and platform != "linux"
+        if test.spec.target.kind in ("benchmark", "script") and platform != "linux"
     ]
 
 
@@ -260,7 +264,7 @@ def _with_values(
     for manifest in manifests:
         if manifest.test is not None:
             values, missing = find_values(manifest.test, held, secrets)
-            tests.append(WantedTest(manifest.test, values, manifest.overrides))
+            tests.append(WantedTest(manifest.test, values, manifest.overrides, manifest.folder))
             problems += [manifest.remark(sentence).line("error") for sentence in missing]
     return tests, problems
 
@@ -278,10 +282,10 @@ def _processes(
 async def _run(
     plan: RunPlan,
     spec: PerfTestSpec,
-    values: FoundValues,
+    wanted: WantedTest,
     view: ProgressView,
     processes: Mapping[str, int],
 ) -> LocalRun:
     stop = Stop()
     stop.listen()
-    return await run_local(plan, spec, values, stop, view, processes)
+    return await run_local(plan, spec, wanted.values, stop, view, processes, wanted.beside)

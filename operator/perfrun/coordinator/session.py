@@ -46,7 +46,7 @@ class RunSession:
         """The barrier does not open after this (ns, monotonic)."""
         self.start: datetime | None = None
         """T0 as it was persisted; None while the barrier is closed."""
-        self.setup: dict[str, str] | None = None if plan.setup else {}
+        self.setup: dict[str, str] | None = None if plan.has_setup else {}
         """The values that the setup extracted; None: not known (yet, or since a restart)."""
         self.stop_reason: str | None = None
         self.breached = False
@@ -90,8 +90,7 @@ class RunSession:
         Raises Malformed for values that the setup of the plan does not extract.
         """
         if index == 0 and ready.setup is not None:
-            extracted = {name for step in self.plan.setup for name in step.extract}
-            if not extracted.issuperset(ready.setup):
+            if not self.plan.names_of_setup.issuperset(ready.setup):
                 raise Malformed("not a Ready: setup has values that the setup steps do not extract")
             self.setup = ready.setup
         if index == 0 and ready.master is not None:

@@ -15,6 +15,10 @@ class SetupError(EngineError):
     """The setup has failed, so there is no load; trying again would run it twice."""
 
 
+class ToolError(EngineError):
+    """The tool of a script cannot be prepared; it is started once only."""
+
+
 class OutOfDataError(Exception):
     """There is no data left for this iteration: a feed with unique rows is exhausted."""
 

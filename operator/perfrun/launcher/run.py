@@ -38,6 +38,8 @@ forever.
 WAIT_SECONDS = 0.05
 _PDEATHSIG, _SUBREAPER = 1, 36
 _READ = 65536
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""The command may have put a link or a pipe in the place of a file that we write."""
 
 
 def main(folder: str) -> None:
@@ -55,8 +57,16 @@ def main(folder: str) -> None:
     worker.is_known()  # from now on the command may have changed its file
     with open(f"{folder}/start", encoding="utf-8") as file:
         order = json.load(file)
-    command = Command(folder, worker, order["argv"], order["env"], order["hidden"])
-    report_end(folder, json.dumps(command.run()))
+    environment = order["env"], order["hidden"]
+    for place, argv in enumerate(order.get("before", [])):
+        output = f"{folder}/before-{place}"
+        end = Command(folder, worker, argv, *environment, output=f"{output}.new").run()
+        if end["code"] != 0 or end["stopped"]:
+            break
+        os.rename(f"{output}.new", output)
+    else:
+        end = Command(folder, worker, order["argv"], *environment).run()
+    report_end(folder, json.dumps(end))
 
 
 def report_end(folder: str, end: str) -> None:
@@ -65,8 +75,7 @@ def report_end(folder: str, end: str) -> None:
     """
     with suppress(FileNotFoundError):
         os.unlink(f"{folder}/done.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with os.fdopen(os.open(f"{folder}/done.new", flags, 0o600), "w", encoding="utf-8") as file:
+    with os.fdopen(os.open(f"{folder}/done.new", _NEW, 0o600), "w", encoding="utf-8") as file:
         file.write(end)
     os.rename(f"{folder}/done.new", f"{folder}/done")
 
@@ -113,8 +122,12 @@ class Command:
         argv: list[str],
         env: dict[str, str],
         hidden: list[str],
+        output: str | None = None,
     ) -> None:
-        """``env`` is added to the environment; ``hidden`` are the names of secret variables."""
+        """``env`` is added to the environment; ``hidden`` are the names of secret variables;
+        ``output`` is a file for what it writes to its standard output.
+        """
+        self.file = output
         self.folder, self.worker, self.argv = folder, worker, argv
         self.env = {**os.environ, **env}
         self.hidden = [value for name in hidden if (value := self.env.get(name, ""))]
@@ -155,6 +168,7 @@ class Command:
         """
         out, into = os.pipe()
         failure, failed = os.pipe()
+        said = into if self.file is None else os.open(self.file, _NEW, 0o600)
         control = bind_to_us() if os.getpid() != 1 else None
         pid = os.fork()
         if pid == 0:
@@ -165,7 +179,7 @@ class Command:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
                     signal.signal(number, signal.SIG_DFL)
                 nothing = os.open(os.devnull, os.O_RDONLY)
-                for source, target in ((nothing, 0), (into, 1), (into, 2)):
+                for source, target in ((nothing, 0), (said, 1), (into, 2)):
                     os.dup2(source, target)
                 os.execvpe(self.argv[0], self.argv, self.env)
             except BaseException as error:
@@ -173,8 +187,8 @@ class Command:
                 os.write(failed, f"{self.argv[0]}: {why}".encode("utf-8", "replace"))
             finally:
                 os._exit(127)
-        os.close(into)
-        os.close(failed)
+        for ours in {said, into, failed}:
+            os.close(ours)
         os.set_blocking(out, False)
         return out, failure, pid
 

@@ -1,4 +1,4 @@
-"""The launcher of a benchmark's command, as a process of this machine.
+"""The launcher of a command, as a process of this machine.
 
 In a cluster it runs in the user's image; here the command is the one that is installed.
 """
@@ -6,11 +6,11 @@ In a cluster it runs in the user's image; here the command is the one that is in
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import perfrun
-from perfrun.api.test.commands.benchmark import BenchmarkTarget
+from perfrun.api.test.commands.command import EnvVar
 from perfrun.api.test.values import ValueRef
 from perfrun.local.values import FoundValues
 
@@ -35,8 +35,11 @@ class Launcher:
             await self._process.wait()
 
 
-async def start_launcher(target: BenchmarkTarget, values: FoundValues, folder: Path) -> Launcher:
-    """Start it with our environment, and the test's values from Secrets and ConfigMaps.
+async def start_launcher(
+    variables: Sequence[EnvVar], values: FoundValues, folder: Path
+) -> Launcher:
+    """Start it with our environment, and those of the test's variables whose values come from
+    Secrets and ConfigMaps.
 
     ``folder`` is shared with its worker.
     """
@@ -44,7 +47,7 @@ async def start_launcher(target: BenchmarkTarget, values: FoundValues, folder: P
         sys.executable,
         # Nothing but the program: its own memory is the minimum that is measured.
         *("-I", "-S", str(_PROGRAM), str(folder)),
-        env={**_inherited(), **_given(target, values)},
+        env={**_inherited(), **_given(variables, values)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -63,10 +66,10 @@ def _inherited() -> dict[str, str]:
     }
 
 
-def _given(target: BenchmarkTarget, values: FoundValues) -> Mapping[str, str]:
+def _given(variables: Sequence[EnvVar], values: FoundValues) -> Mapping[str, str]:
     """Variables whose values are not in the test."""
     given = {}
-    for variable in target.env:
+    for variable in variables:
         source = variable.value_from
         if source is None:
             continue

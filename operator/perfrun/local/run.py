@@ -45,6 +45,8 @@ _AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
 _REFUSED = "Connect"
 """The error class of connections that nothing accepts."""
+_STARTING = "Starting"
+"""That of a script's tool that is not ready yet."""
 _TICK_SECONDS = 0.1
 
 
@@ -147,17 +149,18 @@ async def run_local(
     stop: Stop,
     on_progress: Callable[[Progress], None],
     processes: Mapping[str, int] | None = None,
+    beside: Path | None = None,
 ) -> LocalRun:
     """Run ``plan`` with its workers as processes; when it returns, none of them is alive.
 
     Problems are in the result. ``spec`` is what the plan was made from; ``values`` has everything
     that the plan takes from Secrets and ConfigMaps; ``processes`` are observed in place of the
-    workloads with those names.
+    workloads with those names; ``beside`` is the manifest's folder, which may have a script.
     """
     watch = LocalWatch(plan, processes or {})
     watch.start()
     with scratch() as folder:
-        run = await _Run(plan, spec, folder, stop, on_progress).execute(values)
+        run = await _Run(plan, spec, folder, stop, on_progress, beside).execute(values)
     seen = await watch.finish(run.start)
     if run.report is not None:
         add_observations(run.report.observed, seen)
@@ -174,12 +177,13 @@ class _Run:
         folder: Path,
         stop: Stop,
         on_progress: Callable[[Progress], None],
+        beside: Path | None,
     ) -> None:
         self._plan = plan
         self._stop = stop
         self._on_progress = on_progress
         self._store = MemoryStore()
-        self._workers = WorkerProcesses(plan, folder, stop.at_once)
+        self._workers = WorkerProcesses(plan, folder, stop.at_once, beside)
         self._coordinator = Coordinator(self._store, self._workers.tokens, lead=LEAD)
         self._created, self._since = datetime.now(UTC), asyncio.get_running_loop().time()
         self._session = self._coordinator.open(
@@ -259,11 +263,13 @@ class _Run:
         begun = session.start is not None
         if begun and self._report_deadline is None:
             self._report_deadline = now + _timedelta(LEAD + longest(plan))
+        trouble = self._coordinator.trouble(plan.uid)
         # While all are ready, as during a setup, none has a problem with the target.
         troubled = session.arrived == session.workers != session.ready_count
+        if trouble is not None and trouble.reason == _STARTING:
+            troubled = False
         self._troubled_since = (self._troubled_since or now) if troubled else None
         under_load = Phase.COLLECTING if self._collecting else Phase.RUNNING
-        trouble = self._coordinator.trouble(plan.uid)
         return RunFacts(
             phase=under_load if begun else Phase.STARTING,
             now=now,

@@ -6,10 +6,11 @@ ConfigMaps of the given manifests.
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from perfrun.api.test.commands.script import SCRIPTS_FOLDER
 from perfrun.api.test.perftest import PerfTest
 from perfrun.api.test.values import ValueRef, value_refs
 from perfrun.logic.problems import Problem, field_path
@@ -66,7 +67,7 @@ def find_values(
     }
     found: dict[ValueRef, Path | bytes] = {}
     missing: list[str] = []
-    for ref in sorted(value_refs(test.spec)):
+    for ref in sorted({*value_refs(test.spec), *_files(test, given, folder)}):
         file = folder.resolve() / ref.name / ref.key if folder is not None else None
         if file is not None and file.is_file():
             found[ref] = file
@@ -75,6 +76,24 @@ def find_values(
         else:
             missing.append(_missing(ref, folder))
     return found, missing
+
+
+def _files(
+    test: PerfTest, given: Iterable[tuple[str, str, str]], folder: Path | None
+) -> Iterator[ValueRef]:
+    """The keys of the ConfigMap with a script's files: all that it has here, and the script."""
+    script = test.spec.target.script
+    if script is None or script.files is None or script.files.config_map is None:
+        return
+    name = script.files.config_map.name
+    here = folder / name if folder is not None else None
+    yield ValueRef("ConfigMap", name, script.entry.removeprefix(f"{SCRIPTS_FOLDER}/"))
+    for kind, holder, key in given:
+        if (kind, holder) == ("ConfigMap", name):
+            yield ValueRef("ConfigMap", name, key)
+    for file in here.iterdir() if here is not None and here.is_dir() else ():
+        if file.is_file():
+            yield ValueRef("ConfigMap", name, file.name)
 
 
 def lay_out(values: FoundValues, tree: Path) -> None:

@@ -100,21 +100,24 @@ class WorkerProcess:
 
 
 class WorkerProcesses:
-    """The processes of one run: its workers, the worker that cleans up for them, a benchmark's
-    launcher.
+    """The processes of one run: its workers, the worker that cleans up for them, and the launcher
+    of each worker's command, if the target is one.
     """
 
-    def __init__(self, plan: RunPlan, folder: Path, at_once: asyncio.Event) -> None:
-        """``at_once``: if set, no process gets time to end."""
+    def __init__(
+        self, plan: RunPlan, folder: Path, at_once: asyncio.Event, beside: Path | None = None
+    ) -> None:
+        """``at_once``: if set, no process gets time to end; ``beside``: the manifest's folder."""
         # One more: for the worker that only runs the teardown.
         self.tokens = Tokens(plan.load.workers + 1)
         self._plan = plan
         self._folder = folder
         self._at_once = at_once
+        self._beside = beside or Path()
         self._coordinator = ""
         self._workers: list[WorkerProcess] = []
         self._cleaner: WorkerProcess | None = None
-        self._launcher: Launcher | None = None
+        self._launchers: list[Launcher] = []
 
     async def launch(self, values: FoundValues, coordinator: str) -> None:
         """Start all workers; ``coordinator`` is the URL that they report to."""
@@ -123,10 +126,12 @@ class WorkerProcesses:
         tree = self._folder / "values"
         tree.mkdir()
         lay_out(values, tree)
-        if (benchmark := self._plan.target.benchmark) is not None:
-            self._commands.mkdir()
-            self._launcher = await start_launcher(benchmark, values, self._commands)
+        command = self._plan.target.benchmark or self._plan.target.script
         for index in range(self._plan.load.workers):
+            if command is not None:
+                self._shared(index).mkdir()
+                launcher = await start_launcher(command.env, values, self._shared(index))
+                self._launchers.append(launcher)
             self._workers.append(await self._start(index))
 
     async def launch_cleaner(self) -> None:
@@ -165,7 +170,8 @@ class WorkerProcesses:
                 worker.end(at_once=False)
         everyone = asyncio.gather(*(worker.wait() for worker in living))
         impatient = asyncio.ensure_future(self._at_once.wait())
-        patience = TEARDOWN_SECONDS if self._plan.teardown else TERM_SECONDS
+        undoes = self._plan.teardown or self._plan.target.script is not None
+        patience = TEARDOWN_SECONDS if undoes else TERM_SECONDS
         try:
             await asyncio.wait(
                 (everyone, impatient), timeout=patience, return_when=asyncio.FIRST_COMPLETED
@@ -179,17 +185,23 @@ class WorkerProcesses:
     async def close(self) -> None:
         """Leave no process behind, whatever has happened."""
         await self.end(())
-        if self._launcher is not None:
-            await self._launcher.end()
+        await asyncio.gather(*(launcher.end() for launcher in self._launchers))
 
     @property
     def _all(self) -> list[WorkerProcess]:
         return [*self._workers, *([self._cleaner] if self._cleaner is not None else [])]
 
+    def _shared(self, index: int) -> Path:
+        """The folder that a worker shares with the launcher of its command."""
+        return self._folder / f"command-{index}"
+
     @property
-    def _commands(self) -> Path:
-        """The folder that the worker shares with the launcher of a benchmark's command."""
-        return self._folder / "command"
+    def _scripts(self) -> Path:
+        """The folder with a script's files."""
+        script = self._plan.target.script
+        if script is None or script.files is None or script.files.config_map is None:
+            return self._beside
+        return self._folder / "values" / "configmaps" / script.files.config_map.name
 
     async def _start(self, index: int) -> WorkerProcess:
         token_file = self._folder / f"token-{index}"
@@ -200,7 +212,8 @@ class WorkerProcesses:
             "PERFRUN_TOKEN_FILE": str(token_file),
             "PERFRUN_INDEX": str(index),
             "PERFRUN_SECRETS": str(self._folder / "values"),
-            "PERFRUN_COMMAND_FOLDER": str(self._commands),
+            "PERFRUN_COMMAND_FOLDER": str(self._shared(index)),
+            "PERFRUN_SCRIPTS": str(self._scripts.resolve()),
             "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
         }
         log = self._folder / f"worker-{index}.log"

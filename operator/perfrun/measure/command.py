@@ -13,6 +13,9 @@ RESULTS = "results.json"
 WORKER, LAUNCHER = "worker", "launcher"
 """Locked by each of them while it is alive."""
 MAX_DONE_BYTES = 64 * 1024
+BEFORE = "before"
+"""``before-0``, ``before-1`` and so on: what the commands before the command wrote."""
+MAX_BEFORE_BYTES = 4 * 1024 * 1024
 
 
 _LINES, _CHARACTERS = 3, 300
@@ -23,6 +26,8 @@ class CommandOrder(Wire):
     """The command to run."""
 
     argv: list[str]
+    before: list[list[str]] = []
+    """Commands to run first, one after the other; if one fails, nothing more is started."""
     env: dict[str, str] = {}
     """Added to the launcher's own environment, which has the test's variables."""
     hidden: list[str] = []

@@ -12,6 +12,9 @@ from perfrun.api.test.scenario import Scenario, Step
 from perfrun.api.test.target import Target
 from perfrun.measure.wire import Wire
 
+SETUP_DATA = "setup"
+"""The value under which the data of a script's setup travels from worker 0 to the others."""
+
 
 class NetworkRule(Wire):
     """The addresses that one policy allows a worker to connect to."""
@@ -46,6 +49,19 @@ class RunPlan(Wire):
     observe: list[Observed] = []
     network: list[NetworkRule] = []
     """Each of them has to allow a connection."""
+
+    @property
+    def has_setup(self) -> bool:
+        """Whether worker 0 does something once before the load. Only its tool knows whether a
+        script has a setup."""
+        return bool(self.setup) or self.target.script is not None
+
+    @property
+    def names_of_setup(self) -> frozenset[str]:
+        """The values that the setup may extract."""
+        if self.target.script is not None:
+            return frozenset({SETUP_DATA})
+        return frozenset(name for step in self.setup for name in step.extract)
 
     @property
     def cleaner(self) -> int:

@@ -387,7 +387,7 @@ def check_belongs(raw: Any, plan: RunPlan) -> None:
             (raw["setup"], set(of_setup)),
             (raw["teardown"], set(of_teardown)),
         ):
-            if phase is raw["window"] and plan.target.script is not None:
+            if plan.target.script is not None:
                 check_script_phase(phase)
             else:
                 _check_steps(phase, steps)

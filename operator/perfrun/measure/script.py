@@ -3,6 +3,7 @@
 Senders are not trusted: a script chooses names and values, so each of them has a bound here.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -187,6 +188,15 @@ class ScriptRecord(Wire):
     def histograms(self) -> Iterable[Histogram]:
         """The histograms of all metrics."""
         return [one.values for one in self.metrics.values() if one.values is not None]
+
+
+def files_hash(files: Mapping[str, bytes]) -> str:
+    """SHA-256 of a script's files, by their paths below its folder."""
+    whole = hashlib.sha256()
+    for name in sorted(files):
+        whole.update(f"{len(name.encode())} {len(files[name])} {name}\n".encode())
+        whole.update(files[name])
+    return whole.hexdigest()
 
 
 def fold_surplus(phase: PhaseRecord) -> int:

@@ -28,6 +28,8 @@ class ErrorClass(StrEnum):
     """A command ended with a non-zero exit code, or could not be started."""
     KILLED = "Killed"
     """A command was ended by a signal, or from outside."""
+    STARTING = "Starting"
+    """The tool of a script is not ready yet."""
     RESULTS = "Results"
     """A command left no readable results."""
     BROWSER = "Browser"

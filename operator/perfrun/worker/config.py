@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from perfrun.api.names import port_of
+from perfrun.api.test.commands.script import SCRIPTS_FOLDER
 
 REPORT_DEADLINE = 600.0
 
@@ -29,7 +30,9 @@ class Config:
     secrets: Path | None
     """Contains ``secrets/NAME/KEY`` and ``configmaps/NAME/KEY``."""
     command_folder: Path | None
-    """Folder shared with the launcher of a benchmark's command; None: no launcher."""
+    """Folder shared with the launcher of a command; None: no launcher."""
+    scripts: Path
+    """Folder with a script's files, as its tool sees them."""
     report_deadline: float
     """Seconds during which the worker tries to deliver its report."""
 
@@ -51,6 +54,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         token_file=_path(env, "PERFRUN_TOKEN_FILE"),
         secrets=_path(env, "PERFRUN_SECRETS"),
         command_folder=_path(env, "PERFRUN_COMMAND_FOLDER"),
+        scripts=_path(env, "PERFRUN_SCRIPTS") or Path(SCRIPTS_FOLDER),
         report_deadline=_number(
             "PERFRUN_REPORT_DEADLINE", env.get("PERFRUN_REPORT_DEADLINE") or str(REPORT_DEADLINE)
         ),

@@ -15,6 +15,7 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import EngineError
 from perfrun.engine.load.setup_teardown import PATIENCE_WHEN_STOPPED
 from perfrun.engine.run import Engine
+from perfrun.engine.script.engine import ScriptEngine
 from perfrun.engine.selfcheck import ceiling
 from perfrun.logic.plan.run_plan import SEARCH_AWAY, grace, look_period
 from perfrun.measure.histogram import Histogram
@@ -50,6 +51,7 @@ TERMINATED_EARLY = (
 )
 
 T = TypeVar("T")
+AnyEngine = Engine | ScriptEngine
 
 
 class Worker:
@@ -58,7 +60,7 @@ class Worker:
     def __init__(self, config: Config, plan: RunPlan) -> None:
         self._config, self._plan = config, plan
         self._client = Client(config, plan.uid)
-        self._engine: Engine | None = None
+        self._engine: AnyEngine | None = None
         self._setup: dict[str, str] | None = None
         """The values that this worker extracted in the setup, if it ran the setup."""
         self._terminated = asyncio.Event()
@@ -96,7 +98,7 @@ class Worker:
     async def _work(self) -> int:
         values = Values(self._config.secrets, self._config.command_folder)
         try:
-            engine = Engine(self._plan, self._config.index, values)
+            engine = self._new_engine(values)
         except EngineError as error:
             return await self._give_up(error)
         self._engine = engine
@@ -104,7 +106,8 @@ class Worker:
             self._watcher = Watcher(sources_of(self._plan, values), look_period(self._plan))
         spare_collector()
         # How fast it can send requests says nothing about a command.
-        reached = await ceiling() if self._plan.target.benchmark is None else 0.0
+        runs_command = self._plan.target.kind in ("benchmark", "script")
+        reached = 0.0 if runs_command else await ceiling()
         log("ready", worker=self._config.index, ceiling=f"{reached:.0f}/s")
         try:
             start = await self._barrier(engine, reached)
@@ -120,6 +123,12 @@ class Worker:
         await self._client.report(report, patience)
         log("delivered")
         return 0
+
+    def _new_engine(self, values: Values) -> AnyEngine:
+        """The engine of the plan's kind. Raises EngineError."""
+        if self._plan.target.script is not None:
+            return ScriptEngine(self._plan, self._config.index, values, self._config.scripts)
+        return Engine(self._plan, self._config.index, values)
 
     async def _give_up(self, error: EngineError) -> int:
         """Report what makes the run impossible."""
@@ -144,7 +153,7 @@ class Worker:
 
     # --- before the load ----------------------------------------------------------------------
 
-    async def _barrier(self, engine: Engine, reached: float) -> int:
+    async def _barrier(self, engine: AnyEngine, reached: float) -> int:
         """Wait for the start; returns T0 (monotonic ns)."""
         reaching = Reaching(engine.check, log)
         trouble = await self._unless_terminated(reaching.tried())
@@ -187,7 +196,7 @@ class Worker:
 
     # --- under load ---------------------------------------------------------------------------
 
-    async def _run(self, engine: Engine, start: int, reached: float) -> WorkerReport:
+    async def _run(self, engine: AnyEngine, start: int, reached: float) -> WorkerReport:
         self._fallback = Fallback(self._plan, max(start, monotonic_ns()))
         self._tasks = [asyncio.create_task(self._post_intervals(engine))]
         self._watcher.start(start)
@@ -260,7 +269,7 @@ class Worker:
         with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
             await self._client.hold(report, SEARCH_AWAY / NS_PER_S)
 
-    async def _post_intervals(self, engine: Engine) -> None:
+    async def _post_intervals(self, engine: AnyEngine) -> None:
         while True:
             await self._news.wait()
             self._news.clear()

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.engine.errors import EngineError, ErrorClass, ToolError
 from perfrun.measure.report import Trouble
 from perfrun.reach.foreign import foreign
 
@@ -48,13 +48,16 @@ class Reaching:
             self._failed(error)
         else:
             self._trouble = None
+        if self._trouble is not None and self._trouble.reason == ErrorClass.STARTING:
+            return self._trouble  # it waits by itself
         self._due = self._clock() + self._pause
         self._pause = min(GROWTH * self._pause, MAX_PAUSE)
         return self._trouble
 
     def _failed(self, error: EngineError) -> None:
         self._refusals = self._refusals + 1 if error.refused else 0
-        if error.reason is ErrorClass.POLICY or self._refusals >= MAX_REFUSALS:
+        hopeless = error.reason is ErrorClass.POLICY or isinstance(error, ToolError)
+        if hopeless or self._refusals >= MAX_REFUSALS:
             raise error
         trouble = Trouble(reason=error.reason, message=foreign(error.message))
         if trouble != self._trouble:

@@ -12,13 +12,13 @@ from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.commands.benchmark import BenchmarkTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker
-from perfrun.engine.benchmark.place import CommandFolder
 from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import read_results
+from perfrun.engine.command import CommandFolder
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
-from perfrun.logic.plan.benchmark_command import rendered
+from perfrun.logic.plan.commands import rendered
 from perfrun.measure.benchmark import MAX_TROUBLE, BenchmarkRecord
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.plan import RunPlan

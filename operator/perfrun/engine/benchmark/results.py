@@ -1,8 +1,6 @@
 """The results that a command has written: an untrusted file."""
 
 import json
-import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 from perfrun.api.sentence import json_problem
 from perfrun.api.test.commands.benchmark import ResultsFormat
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
-from perfrun.engine.benchmark.readers.form import ResultsError
+from perfrun.engine.command import ResultsError, read_bounded
 from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, Benchmark
 
 Reader = Callable[[Any], Iterable[Benchmark]]
@@ -44,30 +42,6 @@ def read_results(file: Path, form: ResultsFormat) -> tuple[list[Benchmark], int]
             f"{found[0].name} occurs {names[found[0].name]} times"
         )
     return kept, len(found) - len(kept)
-
-
-def read_bounded(file: Path, most: int) -> bytes:
-    """The content of a regular file; the command may have created something else in its place.
-
-    Raises ResultsError for a link, a pipe, or more than ``most`` bytes.
-    """
-    try:
-        # A link could lead to what only the worker may read; a pipe would never end.
-        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise ResultsError("the command did not write $(results)") from None
-    except OSError as error:
-        raise ResultsError(f"the results cannot be read: {error.strerror}") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise ResultsError("the results are not a regular file")
-    with os.fdopen(handle, "rb") as opened:
-        data = opened.read(most + 1)
-    if len(data) > most:
-        raise ResultsError(
-            f"the results are larger than the {most // 1024**2} MiB that perfrun reads"
-        )
-    return data
 
 
 def _parsed(data: bytes) -> Any:

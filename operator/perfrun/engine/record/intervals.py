@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic_ns
+from typing import Protocol
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.record.recorder import Recorder, Totals
+from perfrun.engine.record.recorder import Totals
 from perfrun.measure.histogram import Histogram
 from perfrun.measure.report import Interval
 from perfrun.measure.series import Second, Series
@@ -14,10 +15,23 @@ from perfrun.measure.sketch import Sketch
 OnInterval = Callable[[Interval], None]
 
 
+class Counted(Protocol):
+    """Whose progress it is."""
+
+    def totals(self) -> Totals:
+        """The current counts."""
+
+    def take_recent(self) -> Histogram:
+        """The latencies of requests that succeeded since the last call."""
+
+    def take_worst_lag(self) -> int:
+        """The worst lag (ns) of an iteration that was started since the last call."""
+
+
 class Intervals:
     """Reads the counts each second after T0, at no cost to the hot path."""
 
-    def __init__(self, recorder: Recorder, start: int, in_flight: Callable[[], int]) -> None:
+    def __init__(self, recorder: Counted, start: int, in_flight: Callable[[], int]) -> None:
         self.series = Series()
         self._recorder, self._start, self._in_flight = recorder, start, in_flight
         self._known: Totals = recorder.totals()

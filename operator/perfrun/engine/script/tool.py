@@ -4,7 +4,7 @@
 A tool knows nothing of pipes, launchers, reports or the coordinator.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,8 @@ from perfrun.measure.script import MetricType, ToolThreshold
 
 SAMPLES = "samples"
 """The FIFO in the shared folder that the tool writes its samples to."""
+SETUP, TEARDOWN = "\0setup", "\0teardown"
+"""In the place of a scenario: requests of the script's setup and teardown, which are no load."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class ToolShare:
     """ns after T0 at which the load is stopped."""
     seed: int
     """The same for all workers of the run."""
+    output_before: Callable[[int], bytes | None]
+    """What a command of :attr:`CommandOrder.before` wrote; None: it has not ended. Raises
+    ResultsError."""
     master: str | None = None
     """host:port of the tool's own coordinator beside worker 0, if it has one."""
 
@@ -49,11 +54,6 @@ class ToolShare:
     def samples(self) -> Path:
         """The FIFO for its samples."""
         return self.folder / SAMPLES
-
-    @property
-    def tests_alone(self) -> bool:
-        """Whether this worker runs what is done once per run: setup and teardown."""
-        return self.index == 0
 
 
 @dataclass(slots=True)
@@ -80,19 +80,27 @@ class SampleRows(Protocol):
         error: str,
         status: int = 0,
         received: int = 0,
-        said: str = "",
+        message: str = "",
     ) -> None:
         """A request that ended; ``error`` is its class (``Timeout``, ``Status5xx``, ...), empty for
         a success. ``status``: 0 if there was no answer.
         """
 
     def requests(
-        self, scenario: str, step: str, at: int, durations: list[int], status: int = 0
+        self,
+        scenario: str,
+        step: str,
+        at: int,
+        durations: Sequence[int],
+        error: str = "",
+        status: int = 0,
+        received: int = 0,
+        message: str = "",
     ) -> None:
-        """Requests that succeeded, all of one step and with one status; ``at``: of the last."""
+        """Many at once that ended alike; ``at`` is that of the last one."""
 
     def check(self, scenario: str, step: str, name: str, passed: int, failed: int) -> None:
-        """Checks of one name; ``step`` may be empty."""
+        """Checks of one name; ``step`` may be empty: not every tool says which request it was."""
 
     def iteration(self, scenario: str, finished: int, dropped: int = 0, failed: int = 0) -> None:
         """Iterations that ended, and such that could not start when they were due."""
@@ -102,6 +110,9 @@ class SampleRows(Protocol):
 
     def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:
         """A sample of a metric; ``name`` has the selector that it counts for, if any."""
+
+    def metrics(self, name: str, kind: MetricType, values: Sequence[float], at: int) -> None:
+        """Many samples of a metric; ``at`` is that of the last one."""
 
     def unreadable(self, rows: int) -> None:
         """Rows that could not be read."""
@@ -142,15 +153,16 @@ class Tool(Protocol):
         """Start the load, at T0. Raises EngineError."""
 
     async def is_over(self) -> bool:
-        """Whether its load has ended, although the tool still runs, as for a teardown."""
+        """Whether its load has ended, although the tool still runs, as for a teardown; it is then
+        ended with SIGTERM. Raises EngineError."""
 
     async def teardown(self) -> None:
         """On worker 0, after the load of all workers: run the script's teardown. Raises
         EngineError."""
 
     async def stop(self) -> None:
-        """End the load in good order, and the tool after it; the launcher kills it later. Raises
-        nothing."""
+        """End the load in good order, as far as the tool can do that without a signal: in 5 s the
+        launcher sends it SIGTERM, and after 5 s more SIGKILL. Raises nothing."""
 
     def decoder(self, rows: SampleRows) -> Decoder:
         """A decoder of what it writes to :attr:`ToolShare.samples`."""

@@ -84,6 +84,11 @@ class Manifest:
     skipped: str = ""
     """If set: not for perfrun; the text says what it is."""
 
+    @property
+    def folder(self) -> Path:
+        """Where its file is: the current folder for stdin."""
+        return Path(re.sub(r"(:\d+){1,2}$", "", self.source)).parent
+
     def remark(self, message: str) -> FileRemark:
         """A remark about all of it."""
         name = self.test.metadata.name if self.test is not None else ""

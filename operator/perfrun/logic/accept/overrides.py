@@ -25,7 +25,7 @@ from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.target import Target, Url
 from perfrun.api.test.values import value_refs
 from perfrun.logic.accept.steps import placed_steps
-from perfrun.logic.plan.benchmark_command import texts
+from perfrun.logic.plan.commands import texts
 from perfrun.logic.plan.network import address_of, normal_host
 from perfrun.logic.problems import Problem, field_path, parse_problems, suggestion
 
@@ -182,9 +182,9 @@ def _named(before: PerfTestSpec, after: PerfTestSpec) -> Iterator[tuple[str, str
     changed = {
         name for name, value in after.variables.items() if before.variables.get(name) != value
     }
-    if after.target.benchmark is not None:
-        # Its command may do anything with what it is told.
-        for _, text in texts(after.target.benchmark):
+    if (command := after.target.benchmark or after.target.script) is not None:
+        # It may do anything with what it is told.
+        for _, text in texts(command):
             for name in sorted(changed & _references(text)):
                 yield _of_variable(name), _host_in(after.variables[name])
     for text in _host_headers(after):

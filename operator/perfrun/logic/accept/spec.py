@@ -33,7 +33,7 @@ from perfrun.logic.accept.targets import (
     option_problems,
     url_problems,
 )
-from perfrun.logic.plan.benchmark_command import command_problems
+from perfrun.logic.plan.commands import command_problems
 from perfrun.logic.plan.run_plan import make_plan, scenarios_of
 from perfrun.logic.plan.shape import Shape
 from perfrun.logic.problems import Problem, field_path, suggestion
@@ -302,7 +302,7 @@ _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "sql": (),
     "browser": (url_problems, _paths_after_a_query),
     "benchmark": (command_problems,),
-    "script": (script_problems, path_problems),
+    "script": (script_problems, path_problems, command_problems),
     "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (

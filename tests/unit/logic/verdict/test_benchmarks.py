@@ -10,7 +10,7 @@ from perfrun.api.test.metric import BENCHMARK, METRICS, Notation
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.accept.spec import check
 from perfrun.logic.comparison.comparable import point_of
-from perfrun.logic.plan.benchmark_command import rendered
+from perfrun.logic.plan.commands import rendered
 from perfrun.logic.plan.run_plan import comparison_key, make_plan, scenarios_of
 from perfrun.logic.schedule.policy import DEFAULT, Policies
 from perfrun.logic.trend.detect import change, shown

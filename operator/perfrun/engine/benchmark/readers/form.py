@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from perfrun.engine.command import ResultsError as ResultsError
 from perfrun.measure.benchmark import MAX_NAME, MAX_VALUE, Benchmark
 from perfrun.reach.foreign import foreign
-
-
-class ResultsError(Exception):
-    """The results are not in the expected format; the message says what is wrong."""
 
 
 def benchmark(name: str, found: Mapping[str, Any], units: Mapping[str, float]) -> Benchmark | None:

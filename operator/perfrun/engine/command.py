@@ -5,16 +5,17 @@ The command can write there too, so everything in it is untrusted once the comma
 
 import fcntl
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from perfrun.engine.benchmark.readers.form import ResultsError
-from perfrun.engine.benchmark.results import read_bounded
 from perfrun.measure.command import (
+    BEFORE,
     DONE,
     LAUNCHER,
+    MAX_BEFORE_BYTES,
     MAX_DONE_BYTES,
     RESULTS,
     START,
@@ -28,12 +29,21 @@ from perfrun.measure.command import (
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
+class ResultsError(Exception):
+    """What a command has written cannot be used; the message says what is wrong."""
+
+
 class CommandFolder:
     """The worker's side of it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder
 
     @property
     def results(self) -> Path:
@@ -74,9 +84,41 @@ class CommandFolder:
         with suppress(OSError):
             os.close(os.open(self._folder / STOP, os.O_CREAT | os.O_WRONLY | _PLAIN, 0o600))
 
+    def output_before(self, number: int) -> bytes | None:
+        """What the command ``before`` of that number wrote; None: it has not ended.
+
+        Raises ResultsError.
+        """
+        file = self._folder / f"{BEFORE}-{number}"
+        return read_bounded(file, MAX_BEFORE_BYTES) if file.exists() else None
+
     def end(self) -> CommandEnd | None:
         """How the command ended; None: not yet, or unreadable."""
         try:
             return CommandEnd.model_validate_json(read_bounded(self._folder / DONE, MAX_DONE_BYTES))
         except (ResultsError, ValidationError):
             return None
+
+
+def read_bounded(file: Path, most: int) -> bytes:
+    """The content of a regular file; the command may have created something else in its place.
+
+    Raises ResultsError for a link, a pipe, or more than ``most`` bytes.
+    """
+    try:
+        # A link could lead to what only the worker may read; a pipe would never end.
+        handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ResultsError("the command did not write $(results)") from None
+    except OSError as error:
+        raise ResultsError(f"the results cannot be read: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ResultsError("the results are not a regular file")
+    with os.fdopen(handle, "rb") as opened:
+        data = opened.read(most + 1)
+    if len(data) > most:
+        raise ResultsError(
+            f"the results are larger than the {most // 1024**2} MiB that perfrun reads"
+        )
+    return data

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from perfrun.engine.benchmark.place import CommandFolder
+from perfrun.engine.command import CommandFolder
 from perfrun.launcher import run as launcher
 from perfrun.measure.command import DONE, LAUNCHER, START, STOP, CommandEnd, CommandOrder
 
