@@ -14,7 +14,7 @@ MAX_TROUBLE = 512
 
 def _observable(metric: str) -> str:
     if metric not in OBSERVABLES:
-        raise ValueError("a metric that is not one of observed things")
+        raise ValueError("a metric that cannot be observed")
     return metric
 
 

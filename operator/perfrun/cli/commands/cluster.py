@@ -72,7 +72,10 @@ def trigger(
     context: Context = None,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Another origin of the target; paths stay the test's."),
+        typer.Option(
+            metavar="URL",
+            help="Another scheme, host and port for the target; its paths do not change.",
+        ),
     ] = None,
     variables: Variables = None,
     settings: Settings = None,

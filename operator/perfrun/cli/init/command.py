@@ -57,8 +57,8 @@ def init_test(wish: Wish, out: Output, err: Console) -> Exit:
     if too_large(drafts, text):
         print_line(
             err,
-            f"the test is larger than {MAX_SPEC_BYTES // 1024} KiB (the file than "
-            f"{MAX_FILE // 1024} KiB): use a smaller source, with fewer requests or shorter bodies",
+            f"the test is larger than {MAX_SPEC_BYTES // 1024} KiB, or the file than "
+            f"{MAX_FILE // 1024} KiB: use a smaller source, with fewer requests or shorter bodies",
         )
         return Exit.USAGE
     if (wrong := unlike(drafts, text)) is not None:

@@ -120,7 +120,7 @@ def amended(draft: Draft, amendment: Amendment) -> Draft:
     """The draft, changed by an amendment. Raises SourceError."""
     load = draft.load
     if draft.script and amendment.load is not None:
-        raise SourceError("the load is in the script already: give no k6 script beside it")
+        raise SourceError("the script already contains the load: leave out the other k6 script")
     if amendment.load is not None:
         notes = ("The load of the source.",)
         # The objectives of classes were made for the load that is replaced.

@@ -220,7 +220,9 @@ def limits_of(scenarios: Iterable[ScenarioDraft], not_carried: NotCarried) -> li
     """Objectives for the response times that a source allows."""
     limits = {step.name: step.max_ms for one in scenarios for step in one.steps if step.max_ms}
     for step in list(limits)[_MAX_LIMITS:]:
-        not_carried.add(f"the limit of {limits[step]} ms for {step}: a test has 50 objectives")
+        not_carried.add(
+            f"the limit of {limits[step]} ms for {step}: a test has at most 50 objectives"
+        )
     return [
         {"metric": LATENCY_MAX, "of": step, "max": f"{limit}ms"}
         for step, limit in list(limits.items())[:_MAX_LIMITS]
@@ -303,7 +305,7 @@ def _is_literal(parts: Sequence[Part]) -> bool:
 def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(found)
     if len(made) < len(found):
-        raise ValueError("a key is there twice")
+        raise ValueError("a key appears twice")
     return made
 
 

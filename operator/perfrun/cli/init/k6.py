@@ -51,7 +51,7 @@ def k6_amendment(source: SourceFile, err: Console) -> Amendment:
     options = _inspected(source, err)
     not_carried = NotCarried()
     lines = _Lines("" if source.is_archive else source.text)
-    not_carried.add("the requests of the script: give a HAR or OpenAPI file beside it")
+    not_carried.add("the requests of the script: also pass a HAR or OpenAPI file")
     for key, value in options.items():
         if key not in _READ and _is_set(value):
             not_carried.add(f"option {one_line(key, 60)}", lines.of(key))
@@ -86,7 +86,9 @@ def _inspected(source: SourceFile, err: Console) -> Json:
         except OSError as error:
             raise SourceError(f"{source.name}: k6 inspect: {error.strerror}") from None
         except subprocess.TimeoutExpired:
-            raise SourceError(f"{source.name}: k6 inspect: not done in {_TIMEOUT_S:g} s") from None
+            raise SourceError(
+                f"{source.name}: k6 inspect: did not finish within {_TIMEOUT_S:g} s"
+            ) from None
     if done.returncode != 0:
         wrong = done.stderr[-2000:].decode("utf-8", "replace")
         raise SourceError(f"{source.name}: k6 inspect: {one_line(wrong, 300)}")

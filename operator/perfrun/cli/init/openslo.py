@@ -29,7 +29,7 @@ _UNITS = (
     (re.compile(r"_ns(_|\b)|_nanos(econds)?(_|\b)|nanoseconds", re.IGNORECASE), 1e-9),
 )
 _AT_MOST = ("lte", "lt")
-_OTHER_KINDS = "an object that is no SLO and no SLI"
+_OTHER_KINDS = "an object that is neither an SLO nor an SLI"
 
 
 class _Slo(NamedTuple):
@@ -58,7 +58,7 @@ def openslo_amendment(documents: list[Any], source: str) -> Amendment:
             not_carried.add(f"{one.shown}: {reason}", one.line)
             continue
         if slo["metric"] in slos:
-            what = f"{one.shown}: there is another objective on {slo['metric']} already"
+            what = f"{one.shown}: there is already another objective on {slo['metric']}"
             not_carried.add(what, one.line)
             continue
         slos[slo["metric"]] = slo
@@ -132,7 +132,7 @@ def _of_ratio(one: _Slo, query: str, target: float, good: bool) -> Json:
     if not 0 < target < 1:
         raise _UncarriedError("its target is not between 0 and 1")
     if one.timeslices:
-        raise _UncarriedError("its budget is counted in slices of time, a run's in requests")
+        raise _UncarriedError("its error budget counts time slices, but a run counts requests")
     bucket = _BUCKET.search(query)
     if bucket and good:
         limit = number_of(_number(bucket[1])) * (_unit(query) or 1.0)
@@ -153,7 +153,7 @@ def _of_threshold(one: _Slo, query: str, target: float) -> Json:
         raise _UncarriedError("its query does not say the unit of its value")
     found = _PERCENTILE.search(query)
     if found is None and one.timeslices:
-        raise _UncarriedError("its budget is counted in slices of time, a run's in requests")
+        raise _UncarriedError("its error budget counts time slices, but a run counts requests")
     if found is None:
         return {"metric": f"{LATENCY}.{_percentile(target)}", "max": _duration(value * unit)}
     digits = found[3]
@@ -177,7 +177,7 @@ def _unit(query: str) -> float | None:
 def _duration(seconds: float) -> str:
     us = round(seconds * 1e6)
     if us <= 0:
-        raise _UncarriedError("its limit is no duration")
+        raise _UncarriedError("its limit is not a duration")
     return f"{us // 1000}ms" if us % 1000 == 0 else f"{us}us"
 
 

@@ -187,7 +187,7 @@ def _is_usable(one: VegetaTarget, not_carried: NotCarried) -> bool:
         return False
     why = ""
     if not known:
-        why = "it has no URL of HTTP"
+        why = "it has no HTTP URL"
     elif one.method not in METHODS:
         why = "a step has no such method"
     elif one.file:
@@ -214,7 +214,7 @@ def _scenarios(
     number = 0
     for key, one in first.items():
         if number == MAX_SCENARIOS:
-            not_carried.add(f"more than the {MAX_SCENARIOS} scenarios of a test", one.line)
+            not_carried.add(f"more than {MAX_SCENARIOS} scenarios, the limit of a test", one.line)
             continue
         step = _step(one, foreign, names, not_carried)
         if len(step.path) > MAX_PATH_LENGTH:

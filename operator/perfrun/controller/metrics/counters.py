@@ -103,7 +103,7 @@ class Counters:
         """The notices to each receiver."""
         notices = CounterMetricFamily(
             "perfrun_notifications",
-            "Notifications that were delivered, or given up.",
+            "Notifications that were delivered, or that failed for good.",
             labels=["receiver", "outcome"],
         )
         for labels, count in self._notices.items():

@@ -89,8 +89,8 @@ def figure_families(last: Mapping[Key, RunFigures]) -> Iterator[Metric]:
     )
     answers = GaugeMetricFamily(
         "perfrun_answers",
-        "Answers in the window of the last run by HTTP status code; of more than 20 codes of a "
-        "step, the others are one.",
+        "Answers in the window of the last run by HTTP status code; a step has at most 20 "
+        "codes, and Other for all others.",
         labels=[*_STEP, "code"],
     )
     for key, run in last.items():

@@ -94,7 +94,7 @@ def _latency(timeline: Timeline) -> Chart:
             *notes,
             *_seldom(values, sketches),
             *_timeouts(timeline),
-            "A percentile here is that of a point in time, within 1%.",
+            "Each percentile here covers one point in time, and is accurate to 1%.",
         ],
         height=300,
     )
@@ -140,8 +140,8 @@ def _two_maxima(timeline: Timeline, slowest: float) -> Iterator[str]:
     here = format_duration(slowest)
     if shown is not None and shown != here:
         yield (
-            f"The slowest request here took {here}; the max of the figures above, {shown}, is of "
-            "the window only, and includes requests that timed out or were still open."
+            f"The slowest request here took {here}; the max of the figures above, {shown}, covers "
+            "only the window, and includes requests that timed out or were still open."
         )
 
 

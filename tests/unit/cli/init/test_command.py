@@ -203,7 +203,9 @@ def test_a_test_that_no_cluster_takes_is_not_written(tmp_path: Path):
     file.write_text(json.dumps({"info": {}, "item": items}))
     code, text, said = made(files=[str(file)], writes=True)
     assert (code, text) == (Exit.USAGE, "")
-    assert "the test is larger than 256 KiB (the file than 1024 KiB): use a smaller source" in said
+    assert (
+        "the test is larger than 256 KiB, or the file than 1024 KiB: use a smaller source" in said
+    )
 
 
 def test_load_and_objectives_of_other_files_amend_a_test(tmp_path: Path):

@@ -87,7 +87,7 @@ def test_executors_are_loads(inspect, options, load):
     (test,) = read_back(amended(openapi(document({"/a": get()})), amendment))
     assert test.spec.scenarios[0].steps[0].class_ is None
     assert amendment.notes == (
-        "Not carried over: the requests of the script: give a HAR or OpenAPI file beside it",
+        "Not carried over: the requests of the script: also pass a HAR or OpenAPI file",
     )
 
 
@@ -130,7 +130,7 @@ def test_what_a_test_cannot_have_is_named_with_its_line(inspect):
         "hosts": {"a": "b"},
     }
     assert [one.removeprefix("Not carried over: ") for one in inspect(options).notes] == [
-        "the requests of the script: give a HAR or OpenAPI file beside it",
+        "the requests of the script: also pass a HAR or OpenAPI file",
         "option rps",
         "option hosts",
         'scenario "browse" (externally-controlled): its load (line 3)',

@@ -85,7 +85,7 @@ def test_objectives_that_a_run_can_judge(tmp_path, indicator, objective, expecte
             "its query is not about requests",
         ),
         (slo(objective="{target: 1}"), "its target is not between 0 and 1"),
-        (slo(method="Timeslices"), "counted in slices of time"),
+        (slo(method="Timeslices"), "its error budget counts time slices"),
         (slo(THRESHOLD % "latency", "{op: lt, value: 1, target: 0.9}"), "does not say the unit"),
         (
             slo(THRESHOLD % "latency_ms", "{op: gt, value: 1, target: 0.9}"),
@@ -130,7 +130,7 @@ def test_several_objects_in_one_file(tmp_path):
     assert amendment.notes[1:] == (
         'Not carried over: SLO "shop": its time window, which a run does not have (line 8)',
         'Not carried over: Service "web" (line 19)',
-        'Not carried over: SLO "shop": there is another objective on successRate already (line 33)',
+        'Not carried over: SLO "shop": there is already another objective on successRate (line 33)',
     )
 
 

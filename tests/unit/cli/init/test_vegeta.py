@@ -116,7 +116,7 @@ def test_the_format_of_json():
     [
         ("POST http://shop/a\n@/etc/passwd\n", "POST http://shop/a: its body is in the file /etc/passwd"),
         ("BREW http://shop/a", "BREW http://shop/a: a step has no such method"),
-        ("GET ftp://shop/a", "GET ftp://shop/a: it has no URL of HTTP"),
+        ("GET ftp://shop/a", "GET ftp://shop/a: it has no HTTP URL"),
         ("GET http://[x/a", "the URL http://[x/a"),
         ("GET http://u:pw@other/a", "GET http://other/a: a test has one target, and it goes to http://other"),
         ("GET http://shop/" + "x" * 3000, "GET http://shop/" + "x" * 65 + "...: its path is too long"),
@@ -140,7 +140,7 @@ def test_bodies_that_are_no_text_are_named():
 def test_more_targets_than_scenarios_are_named():
     text = "\n".join(f"GET http://shop/{number}" for number in range(53))
     assert notes(text) == [
-        "Not carried over: more than the 50 scenarios of a test (lines 51, 52, 53)"
+        "Not carried over: more than 50 scenarios, the limit of a test (lines 51, 52, 53)"
     ]
 
 

@@ -82,7 +82,7 @@ def test_the_last_straggler_is_no_collapse():
         assert [len(piece) for piece in area.lower] == [len(piece) for piece in area.upper] == [9]
     assert chart.notes[1:] == [
         "Drawn only where a point has enough successful requests: p50 20, p95 200, p99 1000.",
-        "A percentile here is that of a point in time, within 1%.",
+        "Each percentile here covers one point in time, and is accurate to 1%.",
     ]
 
 
@@ -96,8 +96,8 @@ def test_the_maximum_of_a_point_is_exact():
 def test_two_maxima_are_told_apart():
     notes = charts(series(latency=[sketch(*[MS] * 1000)] * 9 + [sketch(200 * MS)]))["latency"].notes
     assert notes[0] == (
-        "The slowest request here took 200ms; the max of the figures above, 1ms, is of the window "
-        "only, and includes requests that timed out or were still open."
+        "The slowest request here took 200ms; the max of the figures above, 1ms, covers only the "
+        "window, and includes requests that timed out or were still open."
     )
     alike = charts(series(latency=[sketch(*[MS] * 1000)] * 10))["latency"].notes
     assert not any("slowest" in note for note in alike)

@@ -154,7 +154,7 @@ class _Drafting:
                     self._left_out += 1
                 elif one is None:
                     shown = one_line(sampler.element.name, 60)
-                    what = f'sampler "{shown}": it has no URL of HTTP'
+                    what = f'sampler "{shown}": it has no HTTP URL'
                     self._not_carried.add(what, sampler.element.line)
                 else:
                     found[id(sampler)] = one

@@ -88,7 +88,7 @@ class ResponseReader:
     def _json_check(self, one: JmeterElement, judged: Judged) -> str:
         path = self._values.static(one.text("JSON_PATH"))
         if _wrong_path(path):
-            return f"{one_line(path, 60)} is not JSONPath of RFC 9535"
+            return f"{one_line(path, 60)} is not a JSONPath (RFC 9535)"
         odd = [it for it in ("INVERT", "EXPECT_NULL") if one.is_set(it)]
         if odd or not one.is_set("JSONVALIDATION") or len(judged.expect_json) == 20:
             return "a step checks values only"
@@ -119,7 +119,7 @@ class ResponseReader:
             path = self._values.static(paths[index]).strip() if index < len(paths) else ""
             self._number(one, numbers[index] if index < len(numbers) else "")
             if not name.strip() or _wrong_path(path):
-                self._name(one, f"{one_line(path, 60) or 'nothing'} is not JSONPath of RFC 9535")
+                self._name(one, f"{one_line(path, 60) or 'nothing'} is not a JSONPath (RFC 9535)")
             else:
                 yield name.strip(), {"json": path}
 
@@ -153,7 +153,7 @@ class ResponseReader:
         try:
             groups = re.compile(pattern).groups
         except (re.error, OverflowError, RecursionError) as error:
-            self._name(one, f"not a regular expression of Python: {one_line(str(error), 80)}")
+            self._name(one, f"not a Python regular expression: {one_line(str(error), 80)}")
             return
         too_long = len(pattern) > _MAX_REGEX_LENGTH or pattern.count("[") > _MAX_CLASSES
         if not name or not pattern or too_long or "${" in pattern or (whole and groups):

@@ -149,7 +149,7 @@ class JmeterSteps:
                 waiting += self._pause(one)
                 continue
             if len(made) == MAX_STEPS:
-                what = f"{one.shown}: more than the {MAX_STEPS} steps of a scenario"
+                what = f"{one.shown}: more than {MAX_STEPS} steps, the limit of a scenario"
                 self._not_carried.add(what, one.line)
                 continue
             try:

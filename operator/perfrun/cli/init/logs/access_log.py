@@ -161,7 +161,7 @@ def _notes(
         f"{counted(len(wanted), 'kind')}, {taken / requests:.1%} of them."
     )
     if traffic.failed:
-        yield f"Left out: {counted(traffic.failed)} with another status than 2xx or 3xx."
+        yield f"Left out: {counted(traffic.failed)} with a status other than 2xx or 3xx."
     changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
     if changing and not writes:
         yield f"Left out: {counted(changing)} {CHANGES_DATA}."

@@ -48,7 +48,7 @@ _REASONS_OF_RUNNER = {
     "automountServiceAccountToken": "workers have an account without rights",
     "readinessProbe": "perfrun knows when a worker is ready",
     "livenessProbe": "perfrun knows when a worker is lost",
-    "imagePullPolicy": "images are pulled as Kubernetes does it by default",
+    "imagePullPolicy": "images are pulled by the default policy of Kubernetes",
     "envFrom": "name each variable in env",
     "initContainers": "put what they prepare into the image or the volume of the script",
     "volumes": "put the files into the image, the ConfigMap or the volume of the script",
@@ -178,7 +178,7 @@ def _pod(spec: Fields, runner: Fields, test: str) -> Json:
         made["priorityClassName"] = priority
     if spec.take("separate") is True:
         if "affinity" in made:
-            spec.refuse("separate", "the pods have an affinity already: add it there")
+            spec.refuse("separate", "the pods already have an affinity: add it there")
         else:
             made["affinity"] = _apart(test)
     return made

@@ -31,7 +31,7 @@ _HARDENED = "perfrun sets the security context of its pods (restricted)"
 _NO_MOUNTS = "put the files into the image, the ConfigMap or the volume of the script"
 _ONE_BY_ONE = "name each variable in env.variables"
 _REASONS = {
-    "imagePullPolicy": "images are pulled as Kubernetes does it by default",
+    "imagePullPolicy": "images are pulled by the default policy of Kubernetes",
     "volumes": _NO_MOUNTS,
     "volumeMounts": _NO_MOUNTS,
     "security": _HARDENED,

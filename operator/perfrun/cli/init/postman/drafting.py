@@ -151,7 +151,7 @@ def _placed(
             continue
         address = address_of(one.request.get("url"), values)
         if address is None:
-            not_carried.add(f"{shown}: it has no URL of HTTP", one.line)
+            not_carried.add(f"{shown}: it has no HTTP URL", one.line)
         else:
             yield _Placed(one, address)
 
@@ -166,14 +166,16 @@ def _scenarios(
         groups.setdefault(group, []).append(one)
     for number, (group, placed) in enumerate(groups.items()):
         if number == MAX_SCENARIOS:
-            what = f"more than the {MAX_SCENARIOS} scenarios of a test, from {one_line(group, 60)}"
+            first = one_line(group, 60)
+            what = f"more than {MAX_SCENARIOS} scenarios, the limit of a test, from {first}"
             not_carried.add(what, placed[0].request.line)
             return
         name = steps.scenario(group)
         made: list[StepDraft] = []
         for one in placed:
             if len(made) == MAX_STEPS:
-                what = f"more than the {MAX_STEPS} steps of a scenario, in {one_line(group, 60)}"
+                where = one_line(group, 60)
+                what = f"more than {MAX_STEPS} steps, the limit of a scenario, in {where}"
                 not_carried.add(what, one.request.line)
                 continue
             try:

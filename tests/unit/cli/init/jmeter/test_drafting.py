@@ -407,17 +407,17 @@ def test_extractors(kind, props, extract):
                                "Asserion__test_strings": ["("], "Assertion__test_type": 1},
          "no statuses, or too many, would pass"),
         ("JSONPathAssertion", {"JSON_PATH": "$.a"}, "a step checks values only"),
-        ("JSONPathAssertion", {"JSON_PATH": "$.["}, "$.[ is not JSONPath of RFC 9535"),
+        ("JSONPathAssertion", {"JSON_PATH": "$.["}, "$.[ is not a JSONPath (RFC 9535)"),
         ("RegexExtractor", {"RegexExtractor__refname": "a", "RegexExtractor__regex": "a",
                             "RegexExtractor__template": "$2$"}, "a step takes the first group, and not $2$"),
         ("RegexExtractor", {"RegexExtractor__refname": "a", "RegexExtractor__regex": "a",
                             "RegexExtractor__useHeaders": "true"}, "a regular expression reads the body only"),
         ("RegexExtractor", {"RegexExtractor__refname": "a", "RegexExtractor__regex": "("},
-         "not a regular expression of Python: missing ), unterminated subpattern at position 0"),
+         "not a Python regular expression: missing ), unterminated subpattern at position 0"),
         ("RegexExtractor", {"RegexExtractor__refname": "a", "RegexExtractor__regex": "[a]" * 20},
          "its regular expression is too long, or not fixed"),
         ("JSONPostProcessor", {"JSONPostProcessor__referenceNames": "a"},
-         "nothing is not JSONPath of RFC 9535"),
+         "nothing is not a JSONPath (RFC 9535)"),
     ],
 )  # fmt: skip
 def test_what_a_step_cannot_check_or_take_is_named(kind, props, why):
@@ -487,7 +487,7 @@ def test_what_a_test_does_not_have_is_named(element, what):
     [
         ({"method": "TRACE"}, 'sampler "odd": the method TRACE'),
         ({"files": [{"File__path": "/etc/passwd"}]}, 'sampler "odd": it sends a file'),
-        ({"domain": "a b"}, 'sampler "odd": it has no URL of HTTP'),
+        ({"domain": "a b"}, 'sampler "odd": it has no HTTP URL'),
         ({"path": "/" + "x" * 3000}, 'sampler "odd": its path is too long'),
         ({"domain": "other"}, 'sampler "odd": a test has one target, and it goes to http://other'),
         ({"image_parser": "true"}, "that embedded resources are fetched"),
@@ -555,7 +555,7 @@ def test_credentials_of_another_server_are_not_those_of_the_target(url):
 
 def test_a_path_that_is_no_url_is_named():
     group = jmx_group(jmx_sampler(), jmx_sampler("x", path="http://[x/"))
-    assert any("it has no URL of HTTP" in note for note in notes(group))
+    assert any("it has no HTTP URL" in note for note in notes(group))
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_what_is_left_out_is_told():
     assert found.notes == (
         "From a.log: 9 requests from 2026-11-24 09:00 to 2026-11-24 09:00; below: 1 kind, 66.7% of "
         "them.",
-        "Left out: 1 request with another status than 2xx or 3xx.",
+        "Left out: 1 request with a status other than 2xx or 3xx.",
         "Left out: 1 request with methods that change data (--writes).",
         "Left out: 1 request with a path that seems to contain a token.",
         "Not read: 1 of 10 lines.",
@@ -367,4 +367,4 @@ def test_requests_without_an_answer_are_left_out_and_told():
     apache = line("/late").replace('" 200 ', '" - ')
     told = draft(line("/a"), envoy, upgrade, apache)
     assert len(told.scenarios) == 1
-    assert "Left out: 3 requests with another status than 2xx or 3xx." in told.notes
+    assert "Left out: 3 requests with a status other than 2xx or 3xx." in told.notes

@@ -225,7 +225,7 @@ def test_it_is_known_by_its_content_and_has_its_load_itself(tmp_path):
     with SourceFile(str(file)) as source:
         assert kind_of(source) is SourceKind.K6_TESTRUN
     (draft,) = drafts(tmp_path, HEAD + CONFIG_MAP)
-    with pytest.raises(SourceError, match="the load is in the script already"):
+    with pytest.raises(SourceError, match="the script already contains the load"):
         amended(draft, Amendment(load={"open": {}}))
     slo = {"metric": "latency.p95", "max": "1s"}
     assert spec_of(amended(draft, Amendment(slos=(slo,))))["slos"] == [slo]

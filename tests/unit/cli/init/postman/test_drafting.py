@@ -315,8 +315,8 @@ def test_an_address_without_a_value_is_to_be_changed():
     ("item", "what"),
     [
         (postman_item(method="PROPFIND"), "the method PROPFIND"),
-        (postman_item(url="ws://x/y"), "it has no URL of HTTP"),
-        (postman_item(url=""), "it has no URL of HTTP"),
+        (postman_item(url="ws://x/y"), "it has no HTTP URL"),
+        (postman_item(url=""), "it has no HTTP URL"),
         (
             postman_item(body={"mode": "file", "file": {"src": "/etc/passwd"}}),
             "a body of the mode file",
@@ -348,7 +348,7 @@ def test_a_collection_that_is_too_long_for_a_journey_has_a_scenario_for_each_fol
     folders = [{"name": "One", "item": items[:30]}, {"name": "Two", "item": items[30:]}]
     assert [one["name"] for one in spec(*folders)["scenarios"]] == ["one", "two"]
     assert notes({"name": "One", "item": items})[0] == (
-        "Not carried over: more than the 50 steps of a scenario, in One (lines 409, 417, 425, 433, "
+        "Not carried over: more than 50 steps, the limit of a scenario, in One (lines 409, 417, 425, 433, "
         "441, 449, 457, 465 and 2 more)"
     )
 
