@@ -17,7 +17,7 @@ from perfrun.engine.errors import ErrorClass
 from perfrun.logic.plan.capacity import HoldOutcome
 from perfrun.logic.run import health
 from perfrun.logic.run import status as run_status
-from perfrun.logic.verdict import findings
+from perfrun.logic.verdict import findings, scripts
 from tests.unit.examples.commands import in_script, parsed
 
 REPO = Path(__file__).parents[2]
@@ -105,7 +105,8 @@ def of_events() -> set[str]:
 
 
 def of_findings() -> set[str]:
-    found = set(re.findall(r'_finding\(\s*"(\w+)"', inspect.getsource(findings)))
+    sources = inspect.getsource(findings) + inspect.getsource(scripts)
+    found = set(re.findall(r'_finding\(\s*"(\w+)"', sources))
     assert len(found) >= 9
     return found
 

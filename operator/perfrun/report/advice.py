@@ -65,6 +65,8 @@ _BY_FINDING = {
         ("SamplesShed", "SamplesUnreadable"),
         "samples of the tool are missing: use more workers, or give them more CPU",
     ),
+    "ManyNames": "give requests that are alike one name, so that each step has figures of its own",
+    "NotDivided": "divide the load (target.script.split), or use one worker",
     "NotStopped": (
         "check why nothing set spec.stop of the run, or give the load a duration of its own"
     ),

@@ -10,10 +10,11 @@ from perfrun.api.test.metric import BENCHMARK, MEASURES, METRICS, STATISTICS, TI
 from perfrun.api.test.scenario import ClassName
 from perfrun.engine.errors import ErrorClass
 from perfrun.logic.schedule.upcoming import NoRun
-from perfrun.logic.verdict import findings
+from perfrun.logic.verdict import findings, scripts
 from perfrun.logic.verdict.objectives import CLASS_OBJECTIVES
 from perfrun.report.advice import _BY_ERROR, _BY_FINDING
 
+SOURCES = inspect.getsource(findings) + inspect.getsource(scripts)
 DOCS = Path(__file__).parents[3] / "docs"
 
 
@@ -29,7 +30,7 @@ def names(page: str, heading: str) -> list[str]:
 
 
 def kinds_of_findings() -> set[str]:
-    return set(re.findall(r'_finding\(\s*"(\w+)"', inspect.getsource(findings)))
+    return set(re.findall(r'_finding\(\s*"(\w+)"', SOURCES))
 
 
 def test_every_template_function_is_there_with_an_example_that_parses():
@@ -60,9 +61,8 @@ def test_every_finding_is_there_with_its_effect_and_has_its_advice():
         for row in table("reference/measuring.md", "Findings about the generator")
     }
     assert set(rows) == kinds_of_findings() == set(_BY_FINDING)
-    source = inspect.getsource(findings)
     for kind in rows.keys() - {"Coverage"}:  # its effect depends on onWorkerLoss
-        effect = re.search(rf'"{kind}",\s*"(\w+)"', source)[1]
+        effect = re.search(rf'"{kind}",\s*"(\w+)"', SOURCES)[1]
         assert rows[kind].replace("-", "").lower() == effect.lower(), kind
 
 
