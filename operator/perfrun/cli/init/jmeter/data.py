@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from perfrun.api import Json
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.foreign import ForeignValues
-from perfrun.cli.init.jmeter.plan import JmeterElement
+from perfrun.cli.init.jmeter.elements import JmeterElement
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.secrets import secret_ref
 from perfrun.cli.init.texts import slug, variable_name

@@ -19,14 +19,14 @@ from perfrun.cli.init.draft import (
 )
 from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
 from perfrun.cli.init.jmeter.data import DataSets
-from perfrun.cli.init.jmeter.groups import load_of, threads_of, weights_of
-from perfrun.cli.init.jmeter.plan import (
-    HTTP_SAMPLERS,
+from perfrun.cli.init.jmeter.elements import (
     JmeterElement,
-    JmeterPlan,
+    JmeterPath,
     JmeterSampler,
     ThreadGroup,
 )
+from perfrun.cli.init.jmeter.groups import load_of, threads_of, weights_of, whole_weights
+from perfrun.cli.init.jmeter.plan import HTTP_SAMPLERS, JmeterPlan
 from perfrun.cli.init.jmeter.steps import JmeterSteps, PlacedSampler, method_of, placed, setting_of
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.jmeter.xml import XmlElement, read_xml
@@ -52,6 +52,7 @@ class _Group:
     """A thread group and its samplers for the target, with their pauses."""
 
     group: ThreadGroup
+    path: JmeterPath
     samplers: tuple[JmeterSampler | PlacedSampler, ...]
 
 
@@ -106,12 +107,17 @@ class _Drafting:
         if self._plan.serialized and len(scenarios) > 1:
             what = "that thread groups run one after another: they are scenarios of one load"
             self._not_carried.add(what, self._plan.serialized)
-        threads = [threads_of(one, self._values, self._not_carried) for one in of_load]
+        groups_of_load = list({id(one.group): one.group for one in of_load}.values())
+        threads = [threads_of(one, self._values, self._not_carried) for one in groups_of_load]
+        of_groups = {
+            id(group): weight
+            for group, weight in zip(groups_of_load, weights_of(threads), strict=True)
+        }
+        weights = whole_weights([one.path.share * of_groups[id(one.group)] for one in of_load])
         scenarios = [
-            replace(one, weight=weight)
-            for one, weight in zip(scenarios, weights_of(threads), strict=True)
+            replace(one, weight=weight) for one, weight in zip(scenarios, weights, strict=True)
         ]
-        load = load_of(of_load, threads, scenarios, self._not_carried)
+        load = load_of(groups_of_load, threads, scenarios, self._not_carried)
         slos = limits_of(scenarios, self._not_carried)
         taken = sum(len(one.steps) for one in scenarios) + len(setup) + len(teardown)
         return Draft(
@@ -163,13 +169,15 @@ class _Drafting:
         groups = [
             _Group(
                 group,
+                path,
                 tuple(
                     kept.get(id(sampler), sampler)
-                    for sampler in group.samplers
+                    for sampler in path.samplers
                     if id(sampler) in kept or sampler.element.kind not in HTTP_SAMPLERS
                 ),
             )
             for group in self._plan.groups
+            for path in group.paths
         ]
         return target, notes, groups
 
@@ -192,9 +200,10 @@ class _Drafting:
 
     def _scenarios(
         self, groups: Sequence[_Group], steps: JmeterSteps
-    ) -> tuple[list[ScenarioDraft], list[ThreadGroup]]:
+    ) -> tuple[list[ScenarioDraft], list[_Group]]:
+        """The scenarios, and the way through a thread group that each of them is."""
         scenarios: list[ScenarioDraft] = []
-        of_load: list[ThreadGroup] = []
+        of_load: list[_Group] = []
         for one in groups:
             element = one.group.element
             if one.group.place != "load":
@@ -203,12 +212,17 @@ class _Drafting:
                 self._not_carried.add(f"{element.shown}: more than {MAX_SCENARIOS}", element.line)
                 continue
             if not any(isinstance(sampler, PlacedSampler) for sampler in one.samplers):
-                self._not_carried.add(f"{element.shown}: it has no requests", element.line)
+                what = (
+                    "its iterations without requests"
+                    if one.path.share < 1
+                    else "it has no requests"
+                )
+                self._not_carried.add(f"{element.shown}: {what}", element.line)
                 continue
-            name = steps.scenario(element.name)
+            name = steps.scenario(f"{element.name} {one.path.name}".strip())
             if made := steps.steps(one.samplers):
                 scenarios.append(ScenarioDraft(name, tuple(made)))
-                of_load.append(one.group)
+                of_load.append(one)
         return scenarios, of_load
 
     def _target(self, groups: Sequence[_Group]) -> None:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from perfrun.cli.init.draft import LoadDraft, NotCarried, ScenarioDraft
-from perfrun.cli.init.jmeter.plan import ThreadGroup
+from perfrun.cli.init.jmeter.elements import ThreadGroup
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.load import arriving, burst, ramped_users, users
 from perfrun.cli.init.texts import one_line
@@ -78,7 +79,13 @@ def _bounded(count: int, ramp: int, loops: int, seconds: int) -> Threads:
 def weights_of(threads: Sequence[Threads | None]) -> list[int]:
     """How often each scenario is chosen: by its users, or, if all count their loops, by those."""
     counted = all(one is not None and one.loops for one in threads)
-    counts = [max(one.users * (one.loops if counted else 1), 1) if one else 1 for one in threads]
+    return [max(one.users * (one.loops if counted else 1), 1) if one else 1 for one in threads]
+
+
+def whole_weights(shares: Sequence[Fraction]) -> list[int]:
+    """Weights of scenarios in proportion to these shares, as a test has them."""
+    multiple = math.lcm(*(share.denominator for share in shares))
+    counts = [int(share * multiple) for share in shares]
     divisor = math.gcd(*counts)
     scale = min(1.0, 10_000 * divisor / max(counts, default=1))
     return [max(round(one / divisor * scale), 1) for one in counts]

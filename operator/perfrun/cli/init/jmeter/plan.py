@@ -5,11 +5,19 @@ timer, an assertion or an extractor applies to all samplers below its own parent
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import groupby, pairwise
 
-from perfrun.cli.init.draft import NotCarried, SourceError
+from perfrun.cli.init.draft import MAX_SCENARIOS, NotCarried, SourceError
+from perfrun.cli.init.jmeter.elements import (
+    JmeterElement,
+    JmeterPath,
+    JmeterSampler,
+    JmeterScope,
+    ThreadGroup,
+)
 from perfrun.cli.init.jmeter.xml import XmlElement
 from perfrun.cli.init.texts import one_line
 
@@ -30,12 +38,20 @@ _PASSED_THROUGH = frozenset(
         "OnceOnlyController",
         "LoopController",
         "HTTPTestFragmentController",
+        "RandomOrderController",
     }
 )
+_CHOOSING = frozenset(
+    {"RandomController", "InterleaveControl", "SwitchController", "ThroughputController"}
+)
+"""Controllers of which an iteration runs one part, or none."""
+_SHARES = "ThroughputController"
 _LOST = {
     "TransactionController": "the time of its requests together",
     "CriticalSectionController": "that one user at a time is in it",
     "OnceOnlyController": "that its requests are sent once: they are sent in each iteration",
+    "RandomOrderController": "its random order: its requests are sent in the order of the plan",
+    "InterleaveControl": "that its parts take turns: each has the same share, at random",
 }
 """Controllers whose requests are used."""
 _SCOPED = {
@@ -60,89 +76,8 @@ _MAX_SCOPED = 100
 """Kinds of elements that apply to samplers."""
 
 
-@dataclass(frozen=True, eq=False)
-class JmeterElement:
-    """An element of a plan with its properties."""
-
-    node: XmlElement
-
-    @property
-    def kind(self) -> str:
-        """``ThreadGroup``; for a plug-in, with its package."""
-        return self.node.attributes.get("testclass") or self.node.tag
-
-    @property
-    def name(self) -> str:
-        """Its name in the plan."""
-        return self.node.attributes.get("testname", "")
-
-    @property
-    def line(self) -> int:
-        """The line in the file."""
-        return self.node.line
-
-    @property
-    def shown(self) -> str:
-        """How notes call it."""
-        return f'{one_line(self.kind, 80)} "{one_line(self.name, 60)}"'
-
-    def text(self, name: str) -> str:
-        """A property; empty if it does not exist."""
-        found = self._property(name)
-        return found.text.strip("\r\n") if found is not None else ""
-
-    def is_set(self, name: str) -> bool:
-        """Whether a property is true."""
-        return self.text(name).strip().lower() == "true"
-
-    def items(self, name: str) -> list["JmeterElement"]:
-        """The elements of a collection, also of one inside an element with that name."""
-        found = self._property(name)
-        while found is not None and found.tag == "elementProp":
-            found = next(found.below("collectionProp"), None)
-        return [JmeterElement(one) for one in found.children] if found is not None else []
-
-    def texts(self, name: str) -> list[str]:
-        """The strings of a collection."""
-        return [one.node.text for one in self.items(name)]
-
-    def part(self, name: str) -> "JmeterElement | None":
-        """An element that is a property of this one."""
-        found = self._property(name)
-        return None if found is None else JmeterElement(found)
-
-    def _property(self, name: str) -> XmlElement | None:
-        return next((it for it in self.node.children if it.attributes.get("name") == name), None)
-
-
-@dataclass(frozen=True)
-class JmeterScope:
-    """What applies to the samplers at one place of a plan, the outermost first."""
-
-    defaults: tuple[JmeterElement, ...] = ()
-    headers: tuple[JmeterElement, ...] = ()
-    data: tuple[JmeterElement, ...] = ()
-    timers: tuple[JmeterElement, ...] = ()
-    checks: tuple[JmeterElement, ...] = ()
-    extractors: tuple[JmeterElement, ...] = ()
-
-
-@dataclass(frozen=True)
-class JmeterSampler:
-    """A sampler and everything that applies to it."""
-
-    element: JmeterElement
-    scope: JmeterScope
-
-
-@dataclass
-class ThreadGroup:
-    """A thread group and its samplers in order."""
-
-    element: JmeterElement
-    place: str
-    """``load``, ``setup`` or ``teardown``."""
-    samplers: list[JmeterSampler] = field(default_factory=list)
+class NoChoiceError(Exception):
+    """Why a controller cannot be expressed by weights."""
 
 
 class JmeterPlan:
@@ -174,8 +109,12 @@ class JmeterPlan:
         pairs = [(one, below) for one, below in _pairs(tree) if _is_enabled(one)]
         for element, _ in pairs:
             scope = self._scoped(element, scope)
-        for element, below in pairs:
-            self._element(element, below, scope)
+        for kind, together in groupby(pairs, lambda pair: pair[0].kind):
+            if kind in _CHOOSING:
+                self._choosing(kind, list(together), scope)
+                continue
+            for element, below in together:
+                self._element(element, below, scope)
         return scope
 
     def _scoped(self, element: JmeterElement, scope: JmeterScope) -> JmeterScope:
@@ -226,7 +165,101 @@ class JmeterPlan:
             self._not_carried.add(f"{element.shown}: it is in no thread group", element.line)
             return
         group, scope = self._group, self._level(below, scope)
-        group.samplers.append(JmeterSampler(element, scope))
+        group.go_on([JmeterPath(samplers=(JmeterSampler(element, scope),))])
+
+    def _choosing(
+        self, kind: str, together: list[tuple[JmeterElement, XmlElement]], scope: JmeterScope
+    ) -> None:
+        """Controllers of one kind that follow each other: throughput controllers share out the
+        iterations together, each of the others chooses by itself."""
+        for elements in [together] if kind == _SHARES else [[one] for one in together]:
+            try:
+                ways = self._ways_through(elements, scope)
+            except NoChoiceError as reason:
+                for element, below in elements:
+                    self._left_out(element, below, f": {reason}")
+                continue
+            assert self._group is not None, "else there are no ways"
+            if lost := _LOST.get(kind):
+                first = elements[0][0]
+                self._not_carried.add(f"{first.shown}: {lost}", first.line)
+            self._group.go_on(ways)
+
+    def _ways_through(
+        self, elements: list[tuple[JmeterElement, XmlElement]], scope: JmeterScope
+    ) -> list[JmeterPath]:
+        """The ways through one controller, or through several throughput controllers. Raises
+        NoChoiceError."""
+        if self._group is None or self._group.place != "load":
+            raise NoChoiceError("only the requests of a load have weights")
+        first, below = elements[0]
+        if first.kind == _SHARES:
+            ways = self._shared(elements, scope)
+        else:
+            ways = self._ways(first, below, scope)
+        if len(self._group.paths) * len(ways) > MAX_SCENARIOS:
+            raise NoChoiceError(f"a test has at most {MAX_SCENARIOS} scenarios")
+        return ways
+
+    def _shared(
+        self, elements: list[tuple[JmeterElement, XmlElement]], scope: JmeterScope
+    ) -> list[JmeterPath]:
+        """The ways through throughput controllers: one of them, by its percentage, or none.
+        Raises NoChoiceError."""
+        shares = [_percentage(element) for element, _ in elements]
+        if sum(shares) > 1:
+            raise NoChoiceError("its percentage and those beside it are more than 100")
+        if len(elements) > 1:
+            what = "that one iteration may run several throughput controllers: it runs one"
+            self._not_carried.add(what, elements[1][0].line)
+        ways = [
+            replace(way, share=way.share * share, name=f"{element.name} {way.name}".strip())
+            for (element, below), share in zip(elements, shares, strict=True)
+            for way in self._inside(lambda below=below: self._level(below, scope))  # type: ignore[misc]
+            if share
+        ]
+        rest = 1 - sum(shares, Fraction())
+        return [*ways, JmeterPath(rest)] if rest else ways
+
+    def _ways(
+        self, element: JmeterElement, below: XmlElement, scope: JmeterScope
+    ) -> list[JmeterPath]:
+        """The ways through a controller that runs one of its parts. Raises NoChoiceError."""
+        if element.text("InterleaveControl.style").strip() == "1":
+            raise NoChoiceError("it chooses among the parts of its parts")
+        pairs = [(one, its) for one, its in _pairs(below) if _is_enabled(one)]
+        for one, _ in pairs:
+            scope = self._scoped(one, scope)
+        parts = []
+        for one, its in pairs:
+            found = self._inside(lambda one=one, its=its: self._level_of(one, its, scope))  # type: ignore[misc]
+            if any(way.samplers for way in found):
+                parts.append((one, found))
+        if element.kind == "SwitchController":
+            parts = _switched(element, parts)
+        return [
+            replace(way, share=way.share / len(parts), name=f"{one.name} {way.name}".strip())
+            for one, found in parts
+            for way in found
+        ] or [JmeterPath()]
+
+    def _level_of(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
+        """One element, as if it were a level."""
+        if element.kind in _CHOOSING:
+            self._choosing(element.kind, [(element, below)], scope)
+        else:
+            self._element(element, below, scope)
+
+    def _inside(self, read: Callable[[], object]) -> list[JmeterPath]:
+        """The ways through what ``read`` reads."""
+        outer = self._group
+        assert outer is not None
+        inner = self._group = ThreadGroup(outer.element, outer.place)
+        try:
+            read()
+        finally:
+            self._group = outer
+        return inner.paths
 
     def _controller(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
         times = 1
@@ -244,7 +277,7 @@ class JmeterPlan:
             self._level(below, scope)
         self._repeated //= times
 
-    def _left_out(self, element: JmeterElement, below: XmlElement) -> None:
+    def _left_out(self, element: JmeterElement, below: XmlElement, why: str = "") -> None:
         if element.kind.endswith(_LISTENERS):
             self._not_carried.add(
                 f"listeners of the kind {one_line(element.kind, 80)}", element.line
@@ -252,7 +285,30 @@ class JmeterPlan:
             return
         samplers = sum(kind in HTTP_SAMPLERS for kind in _kinds(below))
         with_them = f", with {samplers} HTTP samplers" if samplers else ""
-        self._not_carried.add(f"{element.shown}{with_them}", element.line)
+        self._not_carried.add(f"{element.shown}{with_them}{why}", element.line)
+
+
+def _percentage(element: JmeterElement) -> Fraction:
+    """The share of iterations that a throughput controller runs in. Raises NoChoiceError."""
+    if element.text("ThroughputController.style").strip() != "1":
+        raise NoChoiceError("it counts executions: only percentages have weights")
+    text = element.text("ThroughputController.percentThroughput").strip()
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text) or Fraction(text) > 100:
+        raise NoChoiceError(f"its percentage {one_line(text, 30)} is not fixed")
+    return Fraction(text) / 100
+
+
+def _switched(
+    element: JmeterElement, parts: Sequence[tuple[JmeterElement, list[JmeterPath]]]
+) -> list[tuple[JmeterElement, list[JmeterPath]]]:
+    """The part that a switch controller runs, as JMeter finds it. Raises NoChoiceError."""
+    value = element.text("SwitchController.value").strip()
+    if "${" in value:
+        raise NoChoiceError(f"its value {one_line(value, 60)} is not fixed")
+    if not value or value.isdecimal():
+        return list(parts[int(value[:6] or "0") :][:1] or parts[:1])
+    named = [part for part in parts if part[0].name == value]
+    return (named or [part for part in parts if part[0].name.lower() == "default"])[:1]
 
 
 def _pairs(tree: XmlElement) -> Iterator[tuple[JmeterElement, XmlElement]]:

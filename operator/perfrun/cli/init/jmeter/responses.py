@@ -9,7 +9,7 @@ from typing import Any
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import NotCarried
-from perfrun.cli.init.jmeter.plan import JmeterElement, JmeterSampler
+from perfrun.cli.init.jmeter.elements import JmeterElement, JmeterSampler
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.texts import one_line
 from perfrun.logic.plan.json_path import finder

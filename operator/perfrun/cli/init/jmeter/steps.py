@@ -24,7 +24,7 @@ from perfrun.cli.init.foreign import (
     text_of_parts,
 )
 from perfrun.cli.init.jmeter.data import DataSets
-from perfrun.cli.init.jmeter.plan import JmeterElement, JmeterSampler
+from perfrun.cli.init.jmeter.elements import JmeterElement, JmeterSampler
 from perfrun.cli.init.jmeter.responses import ResponseReader
 from perfrun.cli.init.jmeter.values import JmeterValues
 from perfrun.cli.init.openapi.bodies import FORM, FormField, multipart

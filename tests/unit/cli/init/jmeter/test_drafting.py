@@ -681,3 +681,98 @@ def test_steps_of_a_set_up_are_bounded_and_named():
         "Not carried over: setup: more than 20 steps, from s20",
         "Not carried over: setup: more than 20 steps, from s21",
     ]
+
+
+# --- controllers that choose --------------------------------------------------------------------
+
+
+def throughput(percent: str, *below: str, name: str, style: str = "1") -> str:
+    made = jmx_element(
+        "ThroughputController", name, "".join(below), ThroughputController__style=style
+    )
+    share = (
+        "<FloatProperty><name>ThroughputController.percentThroughput</name>"
+        f"<value>{percent}</value><savedValue>0.0</savedValue></FloatProperty>"
+    )
+    return made.replace("</ThroughputController>", f"{share}</ThroughputController>", 1)
+
+
+def shares(*below: str) -> list[tuple[str, int, list[str]]]:
+    return [
+        (one.name, one.weight, [step.path for step in one.steps])
+        for one in jmx(jmx_group(*below, name="g")).scenarios
+    ]
+
+
+A, B, C = (jmx_sampler(one, f"/{one}") for one in "abc")
+
+
+def test_a_random_controller_runs_each_of_its_parts_equally_often():
+    random = jmx_element("RandomController", "pick", A + B)
+    assert shares(C, random) == [("g-a", 1, ["/c", "/a"]), ("g-b", 1, ["/c", "/b"])]
+    nested = jmx_element("RandomController", "pick", A + jmx_element("RandomController", "", B + C))
+    assert [one[1:] for one in shares(nested)] == [(2, ["/a"]), (1, ["/b"]), (1, ["/c"])]
+
+
+def test_an_interleave_controller_is_one_of_equal_shares_and_says_so():
+    turns = jmx_element("InterleaveControl", "turns", A + B)
+    assert [one[1:] for one in shares(turns)] == [(1, ["/a"]), (1, ["/b"])]
+    (note,) = notes(jmx_group(turns))
+    assert 'InterleaveControl "turns": that its parts take turns' in note
+    assert "(line " in note
+    deeper = jmx_element("InterleaveControl", "turns", A, InterleaveControl__style="1")
+    (note,) = notes(jmx_group(deeper, B))
+    assert "with 1 HTTP samplers: it chooses among the parts of its parts (line " in note
+
+
+@pytest.mark.parametrize(
+    ("value", "path"), [("", "/a"), ("1", "/b"), ("b", "/b"), ("9", "/a"), ("x", "/d")]
+)
+def test_a_switch_controller_runs_the_part_that_its_value_names(value, path):
+    switch = jmx_element(
+        "SwitchController", "s", A + B + jmx_sampler("Default", "/d"), SwitchController__value=value
+    )
+    assert [one[1:] for one in shares(C, switch)] == [(1, ["/c", path])]
+
+
+def test_throughput_controllers_share_out_the_iterations():
+    parts = throughput("60.0", A, name="most") + throughput("40.0", B, name="few")
+    assert shares(parts) == [("g-most", 3, ["/a"]), ("g-few", 2, ["/b"])]
+    assert [one[1:] for one in shares(C, throughput("25.0", A, name="some"))] == [
+        (1, ["/c", "/a"]),
+        (3, ["/c"]),
+    ]
+    (note,) = notes(jmx_group(throughput("25.0", A, name="some")))
+    assert "its iterations without requests" in note
+
+
+@pytest.mark.parametrize(
+    ("controller", "why"),
+    [
+        (throughput("5", A, name="t", style="0"), "it counts executions: only percentages have"),
+        (throughput("${p}", A, name="t"), "its percentage ${p} is not fixed"),
+        (
+            throughput("70", A, name="t") + throughput("70", B, name="u"),
+            "its percentage and those beside it are more than 100",
+        ),
+        (
+            jmx_element("SwitchController", "t", A, SwitchController__value="${which}"),
+            "its value ${which} is not fixed",
+        ),
+        (
+            jmx_element("RandomController", "t", "".join(jmx_sampler(f"s{i}") for i in range(51))),
+            "a test has at most 50 scenarios",
+        ),
+    ],
+)
+def test_a_controller_that_weights_cannot_express_is_named_with_its_line(controller, why):
+    first = notes(jmx_group(controller, C))[0]
+    assert f"HTTP samplers: {why}" in first
+    assert "(line " in first
+
+
+def test_weights_multiply_with_those_of_thread_groups():
+    random = jmx_element("RandomController", "pick", A + B)
+    made = jmx(jmx_group(random, name="g", num_threads=4), jmx_group(C, name="h", num_threads=2))
+    assert [(one.name, one.weight) for one in made.scenarios] == [("g-a", 1), ("g-b", 1), ("h", 1)]
+    assert made.load.load == {"burst": {"requests": 60, "concurrency": 6}}
