@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Collection
 from datetime import datetime
@@ -114,6 +115,7 @@ class WorkerProcesses:
         self._folder = folder
         self._at_once = at_once
         self._beside = beside or Path()
+        self._master = _free_port()
         self._coordinator = ""
         self._workers: list[WorkerProcess] = []
         self._cleaner: WorkerProcess | None = None
@@ -214,6 +216,7 @@ class WorkerProcesses:
             "PERFRUN_SECRETS": str(self._folder / "values"),
             "PERFRUN_COMMAND_FOLDER": str(self._shared(index)),
             "PERFRUN_SCRIPTS": str(self._scripts.resolve()),
+            "PERFRUN_MASTER": f"127.0.0.1:{self._master}",
             "PERFRUN_REPORT_DEADLINE": str(_REPORT_SECONDS),
         }
         log = self._folder / f"worker-{index}.log"
@@ -229,6 +232,13 @@ class WorkerProcesses:
                 start_new_session=True,
             )
         return WorkerProcess(index, process, log)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 def _inherited() -> dict[str, str]:

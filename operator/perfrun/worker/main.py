@@ -127,7 +127,8 @@ class Worker:
     def _new_engine(self, values: Values) -> AnyEngine:
         """The engine of the plan's kind. Raises EngineError."""
         if self._plan.target.script is not None:
-            return ScriptEngine(self._plan, self._config.index, values, self._config.scripts)
+            config = self._config
+            return ScriptEngine(self._plan, config.index, values, config.scripts, config.master)
         return Engine(self._plan, self._config.index, values)
 
     async def _give_up(self, error: EngineError) -> int:

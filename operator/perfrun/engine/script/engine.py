@@ -19,7 +19,9 @@ from perfrun.engine.record.intervals import Intervals, OnInterval
 from perfrun.engine.script.recorder import SampleRecorder
 from perfrun.engine.script.samples import SamplePipe
 from perfrun.engine.script.tool import SETUP, TEARDOWN, PreparedTool, Tool, ToolShare
+from perfrun.engine.script.tools.jmeter import JMeter
 from perfrun.engine.script.tools.k6 import K6
+from perfrun.engine.script.tools.locust import Locust
 from perfrun.logic.plan.commands import rendered_script
 from perfrun.logic.plan.run_plan import STOP_GRACE
 from perfrun.measure.command import CommandEnd
@@ -30,7 +32,7 @@ from perfrun.measure.script import MAX_FAILURE, files_hash
 from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
 
-TOOLS: Mapping[str, Callable[[ToolShare], Tool]] = {"k6": K6}
+TOOLS: Mapping[str, Callable[[ToolShare], Tool]] = {"k6": K6, "Locust": Locust, "JMeter": JMeter}
 """By ``tool`` of the target. A new tool is a module of ``tools``, and a line here."""
 LOOK = 0.05
 """Seconds between two checks whether the tool has ended."""
@@ -49,8 +51,12 @@ LOST = (
 class ScriptEngine:
     """One worker's share of a script. Raises DataError if something cannot be resolved."""
 
-    def __init__(self, plan: RunPlan, index: int, values: Values, scripts: Path) -> None:
-        """``scripts``: the folder with the script's files."""
+    def __init__(
+        self, plan: RunPlan, index: int, values: Values, scripts: Path, master: str | None = None
+    ) -> None:
+        """``scripts``: the folder with the script's files; ``master``: host:port of worker 0, for
+        a tool that has a coordinator of its own.
+        """
         target = plan.target.the_script
         self._plan, self._index = plan, index
         self._place = CommandFolder(values.command_folder("spec.target.script"))
@@ -72,12 +78,15 @@ class ScriptEngine:
                 max_duration=plan.load.max_duration or 0,
                 seed=plan.seed,
                 output_before=self._place.output_before,
+                master=master,
             )
         )
         self._recorder = SampleRecorder(target.tool)
         self._pipe = SamplePipe(
             self._place.path / "samples", self._tool.decoder(self._recorder), self._recorder.shed
         )
+        if not self._tool.waits_for_reader:
+            self._pipe.open()
         self._prepared: asyncio.Task[PreparedTool] | None = None
         self._setup_data: str | None = None
         self._owes_teardown = False
@@ -237,6 +246,7 @@ class ScriptEngine:
             began = time.time_ns()
             self._recorder.begin(began)
             await self._tool.begin()
+            self._pipe.open()
         except EngineError as error:
             self._failure = f"{self._name} did not start its load: {error.message}"
             self._place.stop()

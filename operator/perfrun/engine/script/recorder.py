@@ -167,6 +167,11 @@ class SampleRecorder:
             tally = self._steps[scenario, step] = StepTally(name, step, recent, self._classes)
         return tally
 
+    def attempts(self, scenario: str, step: str, more: int) -> None:
+        """As :meth:`SampleRows.attempts`."""
+        if (tally := self._steps.get((scenario, step))) is not None:
+            tally.attempts += more
+
     def check(self, scenario: str, step: str, name: str, passed: int, failed: int) -> None:
         """As :meth:`SampleRows.check`."""
         checks = self.script.checks

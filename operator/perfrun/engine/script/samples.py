@@ -31,19 +31,26 @@ class SamplePipe:
         """Creates the FIFO. ``shed`` is called with the number of rows that were not read."""
         self._path, self._decoder, self._shed = path, decoder, shed
         os.mkfifo(path, 0o600)
-        # Also for writing: a FIFO whose last writer has gone would be readable all the time.
-        self._file = os.open(path, os.O_RDWR | _NO_LINKS)
-        with suppress(OSError):
-            fcntl.fcntl(self._file, _SET_PIPE_SIZE, PIPE_BYTES)
+        self._file = -1
         self._backlog: deque[bytes] = deque()
         self._waiting = 0
         self._sheds = self._within_row = False
         self._decoding = False
         self._loop = asyncio.get_running_loop()
+
+    def open(self) -> None:
+        """Begin to read. Until then, whoever opens the FIFO to write waits."""
+        if self._file >= 0:
+            return
+        # Also for writing: a FIFO whose last writer has gone would be readable all the time.
+        self._file = os.open(self._path, os.O_RDWR | _NO_LINKS)
+        with suppress(OSError):
+            fcntl.fcntl(self._file, _SET_PIPE_SIZE, PIPE_BYTES)
         self._loop.add_reader(self._file, self._readable)
 
     async def finish(self) -> None:
         """Read and decode everything that is left; the tool has ended."""
+        self.open()
         self._loop.remove_reader(self._file)
         while self._drain() or self._backlog:
             self._decode_slice()
@@ -56,7 +63,7 @@ class SamplePipe:
             self._loop.remove_reader(self._file)
             os.close(self._file)
             self._file = -1
-            self._path.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     def _readable(self) -> None:
         self._drain()

@@ -99,6 +99,9 @@ class SampleRows(Protocol):
     ) -> None:
         """Many at once that ended alike; ``at`` is that of the last one."""
 
+    def attempts(self, scenario: str, step: str, more: int) -> None:
+        """More requests on the wire that belong to recorded ones of a step, such as redirects."""
+
     def check(self, scenario: str, step: str, name: str, passed: int, failed: int) -> None:
         """Checks of one name; ``step`` may be empty: not every tool says which request it was."""
 
@@ -130,6 +133,10 @@ class Decoder(Protocol):
 
 class Tool(Protocol):
     """One worker's tool."""
+
+    waits_for_reader: bool
+    """Whether it is its opening of :attr:`ToolShare.samples` that waits for the common start: then
+    nobody reads them before."""
 
     def order(self) -> CommandOrder:
         """What to start; writes its configuration into the folder. Raises EngineError."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from perfrun.api.test.commands.script import ToolName
 from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.plan.shares import lacks_share
 from perfrun.logic.problems import Problem, field_path
 
-FINISHED: frozenset[ToolName] = frozenset({"k6"})
+FINISHED: frozenset[ToolName] = frozenset({"k6", "Locust", "JMeter"})
 """The tools that work."""
 OWN_FLAGS: Mapping[ToolName, frozenset[str]] = {
     "k6": frozenset(
@@ -18,8 +19,36 @@ OWN_FLAGS: Mapping[ToolName, frozenset[str]] = {
             *("--no-color", "--log-output", "--log-format"),
         }
     ),
+    "Locust": frozenset(
+        {
+            *("-f", "--locustfile", "--headless", "--headful", "--autostart", "--autoquit"),
+            *("--master", "--master-bind-host", "--master-bind-port", "--master-host"),
+            *("--master-port", "--expect-workers", "--expect-workers-max-wait", "--worker"),
+            *("--processes", "--exit-code-on-error", "-l", "--list", "--show-task-ratio"),
+            *("--show-task-ratio-json", "-h", "--help", "-V", "--version"),
+        }
+    ),
+    "JMeter": frozenset(
+        {
+            *("-n", "--nongui", "-t", "--testfile", "-l", "--logfile", "-j", "--jmeterlogfile"),
+            *("-r", "--runremote", "-R", "--remotestart", "-s", "--server", "-X"),
+            *("--remoteexit", "-e", "--reportatendofloadtests", "-o", "--reportoutputfolder"),
+            *("-g", "--reportonly", "-f", "--forceDeleteResultFile", "-d", "--homedir"),
+            *("-h", "--help", "-?", "-v", "--version", "-G", "--globalproperty"),
+        }
+    ),
 }
 """Flags of each tool that perfrun sets itself, or that would change what it reads."""
+
+OWN_PROPERTIES = tuple(
+    f"-J{name}"
+    for name in (
+        *("jmeter.save.saveservice.", "jmeterengine.nongui.", "jmeterengine.force.system.exit"),
+        *("sampleresult.timestamp.start", "subresults.disable_renaming"),
+        *("perfrun.workers=", "perfrun.index="),
+    )
+)
+"""Beginnings of the properties of JMeter that perfrun sets itself."""
 
 
 def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
@@ -37,6 +66,17 @@ def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
             yield Problem(
                 field_path(["spec", "target", "script", "args", index]),
                 f"perfrun sets {found[0]} itself: remove it",
+            )
+        if target.tool == "JMeter" and argument.startswith(OWN_PROPERTIES):
+            yield Problem(
+                field_path(["spec", "target", "script", "args", index]),
+                f"perfrun sets {argument.partition('=')[0].removeprefix('-J')} itself: remove it",
+            )
+        if target.divided == "Properties" and lacks_share(argument, spec.load.workers):
+            yield Problem(
+                field_path(["spec", "target", "script", "args", index]),
+                f"{argument.removeprefix('-J')} cannot be shared by {spec.load.workers} workers: "
+                "some of them would have no part of it. Raise it, or use fewer workers",
             )
 
 

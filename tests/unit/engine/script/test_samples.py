@@ -31,6 +31,7 @@ class Pipe:
         self.lines = Lines()
         self.shed = 0
         self.pipe = SamplePipe(self.path, self.lines, self._shed)
+        self.pipe.open()
 
     def _shed(self, rows: int) -> None:
         self.shed += rows

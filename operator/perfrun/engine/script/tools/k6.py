@@ -49,6 +49,8 @@ _SENTENCES = {
 class K6:
     """One k6."""
 
+    waits_for_reader = False
+
     def __init__(self, share: ToolShare) -> None:
         self._share = share
         self._http = httpx.AsyncClient(
