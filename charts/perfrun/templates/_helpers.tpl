@@ -197,8 +197,8 @@ capabilities: {drop: [ALL]}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list]
-# The account of workers: created in each namespace of tests, without any rights. RBAC cannot name an
-# object that is created.
+# The account of workers: created in each namespace of tests, without any rights. RBAC cannot
+# restrict `create` to a name.
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]
