@@ -31,6 +31,7 @@ RESOURCES = {
     "perfruns": "/apis/perfrun.dev/v1alpha1",
     "perftests": "/apis/perfrun.dev/v1alpha1",
     "pods": "/api/v1",
+    "networkpolicies": "/apis/networking.k8s.io/v1",
     "services": "/api/v1",
 }
 """What tests look at, and where the API server has it."""

@@ -136,6 +136,8 @@ class ScriptRecord(Wire):
     """SHA-256 of the script's files; more than one: the workers differ."""
     failures: list[Failure] = Field(default=[], max_length=MAX_KINDS)
     """How the tool failed, in one sentence each; empty: it ended as it should."""
+    terminated: Count = 0
+    """How many workers a signal ended: what the script still had to do there is not known."""
     unreadable: Count = 0
     """Rows of samples that could not be read."""
     shed: Count = 0
@@ -161,7 +163,15 @@ class ScriptRecord(Wire):
             setattr(self, name, both[:MAX_KINDS])
         seconds = sorted({*self.shed_seconds, *other.shed_seconds})
         self.shed_seconds = seconds[:MAX_SHED_SECONDS]
-        counts = ("unreadable", "shed", "dropped_iterations", "vus_max", "left_out", "renamed")
+        counts = (
+            "terminated",
+            "unreadable",
+            "shed",
+            "dropped_iterations",
+            "vus_max",
+            "left_out",
+            "renamed",
+        )
         add_fields(self, other, counts)
         for name, metric in other.metrics.items():
             if self.left_out_of(self.metrics, MAX_METRICS, name, metric.samples):
@@ -190,12 +200,12 @@ class ScriptRecord(Wire):
         return [one.values for one in self.metrics.values() if one.values is not None]
 
 
-def files_hash(files: Mapping[str, bytes]) -> str:
-    """SHA-256 of a script's files, by their paths below its folder."""
+def files_hash(digests: Mapping[str, bytes]) -> str:
+    """SHA-256 (hex) of a script's files: of the SHA-256 of each, by its path below their folder."""
     whole = hashlib.sha256()
-    for name in sorted(files):
-        whole.update(f"{len(name.encode())} {len(files[name])} {name}\n".encode())
-        whole.update(files[name])
+    for name in sorted(digests):
+        path = name.encode("utf-8", "surrogateescape")
+        whole.update(b"%d %s %s\n" % (len(path), path, digests[name].hex().encode()))
     return whole.hexdigest()
 
 

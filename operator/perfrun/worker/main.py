@@ -160,6 +160,8 @@ class Worker:
         trouble = await self._unless_terminated(reaching.tried())
         while True:
             ready = Ready(ceiling=reached, trouble=trouble, setup=self._setup)
+            if isinstance(engine, ScriptEngine):
+                ready.script_hash = engine.files_hash
             answer: Start = await self._unless_terminated(self._client.ready(ready))
             now = monotonic_ns()
             if answer.stop is not None:

@@ -19,6 +19,7 @@ from perfrun.measure.script import (
     ScriptRecord,
     ToolCheck,
     ToolMetric,
+    files_hash,
     fold_surplus,
 )
 from perfrun.measure.wire import ConservationError
@@ -184,3 +185,15 @@ def test_another_target_has_no_results_of_a_script() -> None:
     plan = PLAN.model_copy(update={"target": target})
     with pytest.raises(ValueError, match="although its plan is no script"):
         WorkerReport.unpack(report().pack(), plan)
+
+
+def test_the_hash_of_files_changes_with_each_name_and_content() -> None:
+    one = files_hash({"a.js": b"1" * 32, "b/c.js": b"2" * 32})
+    assert one == files_hash({"b/c.js": b"2" * 32, "a.js": b"1" * 32}), "in any order"
+    others = [
+        {"a.js": b"1" * 32},
+        {"a.js": b"1" * 32, "b/c.js": b"3" * 32},
+        {"a.js": b"1" * 32, "b/d.js": b"2" * 32},
+        {},
+    ]
+    assert len({one, *map(files_hash, others)}) == 5

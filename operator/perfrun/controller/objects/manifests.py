@@ -9,8 +9,8 @@ from perfrun.api import names as api_names
 from perfrun.api.metadata import Metadata
 from perfrun.controller.objects.store import Key
 from perfrun.logic.plan.names import job_name, short_hash
-from perfrun.logic.plan.script_files import files_hash
 from perfrun.measure.plan import RunPlan
+from perfrun.measure.script import files_hash
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 WORKER_ACCOUNT = "perfrun-worker"
@@ -145,8 +145,9 @@ def trend_name(test: Metadata) -> str:
 def config_map_hash(body: Json) -> str:
     """The hash of the files that a ConfigMap becomes where it is mounted."""
     files = {name: text.encode() for name, text in (body.get("data") or {}).items()}
-    binary = body.get("binaryData") or {}
-    return files_hash(files | {name: base64.b64decode(text) for name, text in binary.items()})
+    for name, text in (body.get("binaryData") or {}).items():
+        files[name] = base64.b64decode(text)
+    return files_hash({name: hashlib.sha256(files[name]).digest() for name in files})
 
 
 def joined(pieces: list[Json]) -> bytes | None:

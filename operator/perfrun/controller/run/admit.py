@@ -35,7 +35,7 @@ from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, REVISIONS
 from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
 from perfrun.logic.accept.overrides import overrides_text
-from perfrun.logic.plan.script_files import key_with_files
+from perfrun.logic.plan.run_plan import key_with_files
 from perfrun.logic.run.status import frozen, queued, starting
 from perfrun.logic.schedule.admission import Placement, queue_limit
 from perfrun.logic.verdict.outcome import RunVerdict, cancelled, errored, turn_did_not_come

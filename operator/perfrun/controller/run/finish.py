@@ -28,7 +28,7 @@ from perfrun.logic.comparison.comparable import left_out
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.losses import losses, untidy
-from perfrun.logic.run.status import done, is_enforced, kept, not_compared
+from perfrun.logic.run.status import done, identified, is_enforced, kept, not_compared
 from perfrun.logic.verdict.judge import judge
 from perfrun.logic.verdict.outcome import RunOutcome, RunVerdict, errored, unreported
 from perfrun.measure.observed import add_observations
@@ -72,17 +72,19 @@ class Finisher:
         # One at a time, because everything that a run measured is in memory meanwhile.
         async with self._judging:
             now = datetime.now(UTC)
-            run_verdict, packed, machines = await self._judge(run, opened, facts, now)
+            run_verdict, packed, machines, script = await self._judge(run, opened, facts, now)
         if packed is None:
             return await self.end(run, run_verdict)
         result = await self._keep(run, opened, packed)
         where = await self._environment.of(run, opened.spec, machines)
-        return await self.end(run, run_verdict, kept(result, where), now)
+        return await self.end(run, run_verdict, kept(result, where).updated(script), now)
 
     async def _judge(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
-    ) -> tuple[RunVerdict, bytes | None, list[str]]:
-        """The verdict, the packed result if anything was measured, and the machines."""
+    ) -> tuple[RunVerdict, bytes | None, list[str], PerfRunStatus]:
+        """The verdict, the packed result if anything was measured, the machines, and what is known
+        of a script only now.
+        """
         planned = opened.plan.load.workers
         merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
         lost = losses(facts, terminated)
@@ -92,7 +94,7 @@ class Finisher:
             told = lost or ["see kubectl describe job of this run"]
             nothing = unreported(workers, run.status.stopped, told, holds)
             left = untidy(facts) or await self._untidy(opened)
-            return nothing.with_untidy(left), None, []
+            return nothing.with_untidy(left), None, [], PerfRunStatus()
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
             add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
@@ -107,12 +109,15 @@ class Finisher:
             untidy=untidy(facts),
         )
         run_verdict = await asyncio.to_thread(judge, opened.spec, outcome)
-        ended = run.model_copy(update={"status": run.status.updated(_done(run, run_verdict, now))})
+        script = identified(run.status, merged.script.files if merged.script is not None else ())
+        changes = _done(run, run_verdict, now).updated(script)
+        ended = run.model_copy(update={"status": run.status.updated(changes)})
 
         def pack() -> bytes:
             return result_document(opened.plan, opened.spec, ended, merged).pack()
 
-        return run_verdict, await asyncio.to_thread(pack), merged.generator.machines
+        packed = await asyncio.to_thread(pack)
+        return run_verdict, packed, merged.generator.machines, script
 
     async def untidy(self, opened: OpenRun) -> str | None:
         """What went wrong with a teardown that a separate pod ran."""

@@ -3,6 +3,7 @@ report out. The tool makes the load; this starts it, reads its samples, and ends
 """
 
 import asyncio
+import hashlib
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from perfrun.logic.plan.run_plan import STOP_GRACE
 from perfrun.measure.command import CommandEnd
 from perfrun.measure.plan import SETUP_DATA, RunPlan
 from perfrun.measure.record import GeneratorRecord
-from perfrun.measure.report import MAX_EXTRACTED_LENGTH, Order, WorkerReport
+from perfrun.measure.report import MAX_EXTRACTED_LENGTH, TERMINATED, Order, WorkerReport
 from perfrun.measure.script import MAX_FAILURE, files_hash
 from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
@@ -41,7 +42,6 @@ CHECK_SECONDS = 2.0
 PATIENCE = 8.0
 """Seconds for a tool to end; the launcher gives it five of them."""
 TEARDOWN_SECONDS = 60.0
-MAX_HASHED = 64 * 1024 * 1024
 LOST = (
     "its container or process was killed from outside, for example because memory ran out "
     "(podTemplate.resources.limits.memory)"
@@ -91,6 +91,8 @@ class ScriptEngine:
         self._setup_data: str | None = None
         self._owes_teardown = False
         self._untidy: str | None = None
+        self.files_hash: str | None = None
+        """SHA-256 of the script's files, once it is checked; None: they are not seen from here."""
         self._stopped = Order()
         """The first request to stop."""
         self._stop = asyncio.Event()
@@ -122,8 +124,8 @@ class ScriptEngine:
         tool = self._prepared.result()
         self._recorder.script.versions = [tool.version] if tool.version else []
         self._recorder.script.thresholds = tool.thresholds
-        if found := await asyncio.to_thread(self._hash):
-            self._recorder.script.files = [found]
+        self.files_hash = await asyncio.to_thread(self._hash)
+        self._recorder.script.files = [self.files_hash] if self.files_hash else []
 
     async def _prepare(self) -> PreparedTool:
         """Prepare the tool, or say how it ended instead. Raises ToolError."""
@@ -153,17 +155,19 @@ class ScriptEngine:
 
     def _hash(self) -> str | None:
         """The hash of the script's files, as far as this worker can see them."""
-        if self._plan.target.the_script.files is None:
-            names = [self._plan.target.the_script.entry]
+        target = self._plan.target.the_script
+        if target.files is None:
+            names = [target.entry]
         else:
             visible = sorted(self._scripts.rglob("*")) if self._scripts.is_dir() else []
             inside = [one.relative_to(self._scripts) for one in visible if one.is_file()]
             names = [str(one) for one in inside if not one.parts[0].startswith("..")]
-        files: dict[str, bytes] = {}
+        digests: dict[str, bytes] = {}
         for name in names:
             with suppress(OSError), (self._scripts / name).open("rb") as file:
-                files[name] = file.read(MAX_HASHED)
-        return files_hash(files) if files else None
+                digests[name] = hashlib.file_digest(file, "sha256").digest()
+        # Files that are gone are other files; those of an image are not seen from here.
+        return files_hash(digests) if digests or target.files is not None else None
 
     async def setup(self) -> dict[str, str]:
         """Run the script's setup, once per run. Returns its data. Raises SetupError."""
@@ -329,6 +333,7 @@ class ScriptEngine:
         script = recorder.record()
         if self._failure is not None:
             script.failures = [foreign(self._failure, MAX_FAILURE)]
+        script.terminated = int(self._stopped.stop == TERMINATED)
         load_time = max(0, over - start)
         # A tool takes a moment to end after its last request: that is no time of the load.
         window = recorder.last_end - began if recorder.last_end > began else load_time

@@ -201,6 +201,14 @@ def comparison_key(spec: "PerfTestSpec") -> str:
     return short_hash(_canonical(measured))
 
 
+def key_with_files(key: str, files: str | None) -> str:
+    """The comparison key of a run whose script has files with that hash; None: they are not known.
+
+    Files in the image are known by the image's name, which is in ``key``.
+    """
+    return key if files is None else short_hash(f"{key}/{files}")
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 

@@ -28,6 +28,7 @@ from perfrun.api.run.perfrun import (
 )
 from perfrun.api.sentence import cut
 from perfrun.api.times import format_moment, format_time
+from perfrun.logic.plan.run_plan import key_with_files
 from perfrun.logic.run.facts import RunFacts
 from perfrun.logic.run.lifecycle import collecting_deadline, start_deadline
 from perfrun.logic.verdict.outcome import RunVerdict
@@ -60,6 +61,16 @@ def frozen(
         script_hash=script_hash,
         workers=WorkerCounts(planned=workers),
     )
+
+
+def identified(status: PerfRunStatus, files: Sequence[str]) -> PerfRunStatus:
+    """The hash of its script's files as the workers have read them, unless it was known before: of
+    a volume it is not.
+    """
+    if status.script_hash is not None or status.comparison_key is None or len(files) != 1:
+        return PerfRunStatus()
+    key = key_with_files(status.comparison_key, files[0])
+    return PerfRunStatus(script_hash=files[0], comparison_key=key)
 
 
 def queued(run: PerfRun, now: datetime, place: QueueStatus) -> PerfRunStatus:

@@ -112,7 +112,8 @@ def coverage(
     ``stopped`` too, but nobody asked for it.
     """
     if ordered or plan.target.script is not None:  # the plan does not know a script's load
-        return min(report.workers / workers.planned, 1.0)
+        cut_short = report.script.terminated if report.script is not None and not ordered else 0
+        return min(max(report.workers - cut_short, 0) / workers.planned, 1.0)
     if plan.load.closed is not None:
         whole, reported = planned_user_time(plan), report.generator.user_time
     else:

@@ -217,3 +217,15 @@ def test_conditions_of_others_leave_room_for_ours() -> None:
     after = done(PerfRunStatus(conditions=others), 1, NOW, errored("lost", ONE))
     assert len(after.conditions) == MAX_CONDITIONS
     assert reasons(after).keys() >= {"Complete", "SLOMet", "Stalled"}
+
+
+def test_files_that_only_workers_can_read_are_known_in_the_end() -> None:
+    one, other = "1" * 64, "2" * 64
+    before = PerfRunStatus(comparison_key="abc")
+    after = transition.identified(before, [one])
+    assert after.script_hash == one
+    assert after.comparison_key not in (None, "abc")
+    assert transition.identified(before, [other]).comparison_key != after.comparison_key
+    known = PerfRunStatus(comparison_key="abc", script_hash=one)
+    for status, files in ((known, [other]), (before, []), (before, [one, other])):
+        assert transition.identified(status, files).model_fields_set == set()

@@ -6,8 +6,10 @@ import pytest
 
 from perfrun.api.run.perfrun import GeneratorStatus, WorkerCounts
 from perfrun.logic.plan.run_plan import make_plan
-from perfrun.logic.verdict.findings import examine
+from perfrun.logic.verdict.findings import coverage, examine
 from perfrun.measure.histogram import Histogram
+from perfrun.measure.report import WorkerReport
+from perfrun.measure.script import ScriptRecord
 from tests.unit.logic.build import BURST, CLOSED, MS, OPEN, S, report, spec, step
 
 FAST = [5 * MS] * 1000
@@ -183,3 +185,14 @@ def test_the_generators_health_in_figures() -> None:
 
 def test_a_burst_tells_how_far_its_sends_were_spread() -> None:
     assert health(BURST, first_send=2 * MS, last_send=19 * MS).send_spread == "17ms"
+
+
+def test_a_worker_that_a_signal_ended_does_not_cover_its_share_of_a_script() -> None:
+    script = {"tool": "k6", "image": "k6:1", "entry": "/a.js", "targets": ["shop:80"]}
+    one = spec({"maxDuration": "1m", "workers": 4}, target={"script": script})
+    plan = make_plan(one, uid="u", namespace="n", test="t", run="r")
+    whole = WorkerReport.of_nothing()
+    whole.workers, whole.script = 4, ScriptRecord(tool="k6", terminated=1)
+    workers = WorkerCounts(planned=4, ready=4, reported=4)
+    assert coverage(plan, whole, workers) == 0.75
+    assert coverage(plan, whole, workers, ordered=True) == 1.0
