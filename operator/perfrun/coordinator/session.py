@@ -12,6 +12,7 @@ from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.live import Live, LiveMerge
 from perfrun.coordinator.search import HoldSearch, NextStep
 from perfrun.logic.plan.stop import StopWatch
+from perfrun.logic.plan.thresholds import stop_condition
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import TERMINATED, Interval, Order, Ready, Start
 from perfrun.measure.wire import ConservationError
@@ -62,6 +63,8 @@ class RunSession:
         self.reported.discard(plan.cleaner)
         self.setup_begun = False
         """Worker 0 was told to run the setup, as far as this process knows."""
+        self._knows_aborts = False
+        """Worker 0 has said which thresholds of its script end the load."""
         self._master: str | None = None
         """Where the master of the tool itself listens, beside worker 0."""
         self._start_at = 0
@@ -93,6 +96,10 @@ class RunSession:
             if not self.plan.names_of_setup.issuperset(ready.setup):
                 raise Malformed("not a Ready: setup has values that the setup steps do not extract")
             self.setup = ready.setup
+        if index == 0 and ready.aborts and not self._knows_aborts:
+            self._knows_aborts = True
+            found = (stop_condition(one) for one in ready.aborts)
+            self._watch.add([condition for condition in found if condition is not None])
         if index == 0 and ready.master is not None:
             self._master = ready.master
         self._barrier[index] = _AtBarrier(ready, now)

@@ -20,7 +20,7 @@ from perfrun.measure.record import (
     Timing,
     timing_key,
 )
-from perfrun.measure.script import ScriptRecord, check_script_phase, fold_surplus
+from perfrun.measure.script import ScriptRecord, ToolThreshold, check_script_phase, fold_surplus
 from perfrun.measure.series import MAX_POINTS, Series
 from perfrun.measure.sketch import MAX_BUCKETS
 from perfrun.measure.wire import (
@@ -53,6 +53,7 @@ MAX_COUNT = 2**50
 """Maximum count in a point of a worker's series: the sum of 5,000 workers still fits into 63
 bits."""
 MAX_HOLDS = 1000
+MAX_ABORTS = 16
 MAX_FORBIDDEN = 4096
 MAX_EXTRACTED, MAX_EXTRACTED_LENGTH = 2000, 64 * 1024
 """How many values a setup extracts, and how many characters each of them may have."""
@@ -91,6 +92,8 @@ class Ready(Wire):
     """With ``trouble``: trying again will not help, for example if a Secret is missing."""
     setup: Extracted | None = None
     """From worker 0, after the setup: the extracted values. Never stored or shown."""
+    aborts: list[ToolThreshold] = Field(default=[], max_length=MAX_ABORTS)
+    """From worker 0: thresholds of its script that end the load."""
     script_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     """SHA-256 of the script's files, as this worker has them."""
     master: (

@@ -28,7 +28,7 @@ class ErrorClass(StrEnum):
     """A command ended with a non-zero exit code, or could not be started."""
     KILLED = "Killed"
     """A command was ended by a signal, or from outside."""
-    STARTING = "Starting"
+    NOT_READY = "NotReady"
     """The tool of a script is not ready yet."""
     RESULTS = "Results"
     """A command left no readable results."""

@@ -27,6 +27,7 @@ _BY_ERROR = {
     "Data": "requests could not be built from the data: see variables, templates and parameters",
     "Exit": "the command failed: read its last output",
     "Killed": "the command was killed from outside: check its memory limit and its pod",
+    "NotReady": "the script's tool did not get ready for the start: run the script alone",
     "Results": "the command wrote no readable results: see $(results) in its arguments",
     "Browser": (
         "the browser crashed or did not start: give the workers more memory in "
@@ -66,6 +67,7 @@ _BY_FINDING = {
         "samples of the tool are missing: use more workers, or give them more CPU",
     ),
     "ManyNames": "give requests that are alike one name, so that each step has figures of its own",
+    "NoAbort": "write a condition in load.stopWhen that ends the load in time",
     "NotDivided": "divide the load (target.script.split), or use one worker",
     "NotStopped": (
         "check why nothing set spec.stop of the run, or give the load a duration of its own"

@@ -162,6 +162,7 @@ class Worker:
             ready = Ready(ceiling=reached, trouble=trouble, setup=self._setup)
             if isinstance(engine, ScriptEngine):
                 ready.script_hash = engine.files_hash
+                ready.aborts = engine.aborts
             answer: Start = await self._unless_terminated(self._client.ready(ready))
             now = monotonic_ns()
             if answer.stop is not None:

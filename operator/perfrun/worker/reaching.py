@@ -48,7 +48,7 @@ class Reaching:
             self._failed(error)
         else:
             self._trouble = None
-        if self._trouble is not None and self._trouble.reason == ErrorClass.STARTING:
+        if self._trouble is not None and self._trouble.reason == ErrorClass.NOT_READY:
             return self._trouble  # it waits by itself
         self._due = self._clock() + self._pause
         self._pause = min(GROWTH * self._pause, MAX_PAUSE)

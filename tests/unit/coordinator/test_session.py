@@ -7,7 +7,9 @@ import pytest
 from perfrun.api.test.scenario import Extraction, Step
 from perfrun.coordinator.errors import Conflict, Malformed
 from perfrun.coordinator.session import SILENT_AFTER, RunSession, RunTrouble
-from perfrun.measure.report import Ready, Start
+from perfrun.measure.histogram import Histogram
+from perfrun.measure.report import Interval, Ready, Start
+from perfrun.measure.script import ToolThreshold
 from tests.unit.coordinator.conftest import NOW, S, in_trouble, make_plan
 
 
@@ -249,3 +251,37 @@ def test_the_setup_has_begun_once_worker_0_was_told():
     assert not session.setup_begun
     session.start_answer(0, 0)
     assert session.setup_begun
+
+
+def test_a_threshold_that_aborts_ends_the_load_for_all_workers():
+    run = scripted(2)
+    aborts = [
+        ToolThreshold(metric="http_req_failed", source="rate<0.5", abort=True, delay=2 * S),
+        ToolThreshold(metric="checks", source="rate>0.9", abort=True),
+    ]
+    run.ready(0, in_trouble("k6 is not ready yet"), S)
+    run.ready(0, Ready(aborts=aborts), S)
+    run.ready(0, Ready(aborts=aborts), 2 * S)  # it is the same worker, asking again
+    run.ready(1, Ready(), 2 * S)
+    run.begin(NOW, 3 * S)
+    for second in (1, 2):
+        for index in (0, 1):
+            run.interval(index, failing(second), (3 + second) * S)
+    assert run.breached
+    assert run.stop_reason == "after 2s: errorRate was 100% for 2s, above 50%"
+
+
+def failing(second):
+    return Interval(
+        sequence=second,
+        elapsed=second * S,
+        in_flight=0,
+        planned=10 * second,
+        started=10 * second,
+        dropped=0,
+        sent=10 * second,
+        succeeded=0,
+        failed=10 * second,
+        errors={"Status5xx": 10 * second},
+        latency=Histogram(),
+    )

@@ -8,6 +8,8 @@ from perfrun.api.run.perfrun import PerfRun
 from perfrun.logic.comparison.differences import warnings_about
 from perfrun.logic.comparison.measurables import measurables
 from perfrun.logic.comparison.model import Reported
+from perfrun.logic.plan.run_plan import make_plan
+from perfrun.measure.result import RunResult
 from perfrun.measure.script import ToolCheck
 from perfrun.report.csv_tables import csv_files
 from perfrun.report.document import run_document
@@ -117,6 +119,18 @@ def test_html(run):
     assert '<td role="cell" class="figure">p(95)&lt;100</td>' in page
     assert "<b>, status" not in page
     assert "http_req_duration{name:&lt;b&gt;}" in page
+
+
+def test_charts_say_whose_clock_it_was():
+    found = measured()
+    found.window.scenarios = found.window.scenarios[:1]
+    plan = make_plan(spec(), uid="u", namespace="shop", test="api", run="api-1")
+    result = RunResult.unpack(RunResult(plan=plan, report=found).pack())
+    page = run_page(Reported(done(judged(spec(), found)), result))
+    assert page.count("in the window, by the clock of k6") >= 2
+    assert "request was due" not in page
+    assert "The service time" not in page
+    assert "shop:8000 (k6 with shop.js)" in page
 
 
 def test_times_of_different_clocks_are_not_compared(run):

@@ -28,8 +28,14 @@ from perfrun.logic.plan.run_plan import STOP_GRACE
 from perfrun.measure.command import CommandEnd
 from perfrun.measure.plan import SETUP_DATA, RunPlan
 from perfrun.measure.record import GeneratorRecord
-from perfrun.measure.report import MAX_EXTRACTED_LENGTH, TERMINATED, Order, WorkerReport
-from perfrun.measure.script import MAX_FAILURE, files_hash
+from perfrun.measure.report import (
+    MAX_ABORTS,
+    MAX_EXTRACTED_LENGTH,
+    TERMINATED,
+    Order,
+    WorkerReport,
+)
+from perfrun.measure.script import MAX_FAILURE, ToolThreshold, files_hash
 from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
 
@@ -41,8 +47,6 @@ CHECK_SECONDS = 2.0
 """How long one check waits for the tool to be ready; the worker reports in between."""
 PATIENCE = 8.0
 """Seconds for a tool to end; the launcher gives it five of them."""
-ANSWER_SECONDS = 2.0
-"""How long a tool that is told to stop may take to answer."""
 TEARDOWN_SECONDS = 60.0
 LOST = (
     "its container or process was killed from outside, for example because memory ran out "
@@ -102,6 +106,13 @@ class ScriptEngine:
         self._failure: str | None = None
 
     @property
+    def aborts(self) -> list[ToolThreshold]:
+        """The thresholds of the script that end the load, if they are judged."""
+        if self._plan.target.the_script.thresholds == "Ignore":
+            return []
+        return [one for one in self._recorder.script.thresholds if one.abort][:MAX_ABORTS]
+
+    @property
     def is_stopped(self) -> bool:
         """Whether somebody has asked for the end of the load."""
         return self._stopped.stop is not None
@@ -122,7 +133,7 @@ class ScriptEngine:
             self._prepared = asyncio.create_task(self._prepare())
         done, _ = await asyncio.wait({self._prepared}, timeout=CHECK_SECONDS)
         if not done:
-            raise EngineError(ErrorClass.STARTING, f"{self._name} is not ready for its start yet")
+            raise EngineError(ErrorClass.NOT_READY, f"{self._name} is not ready for its start yet")
         tool = self._prepared.result()
         self._recorder.script.versions = [tool.version] if tool.version else []
         self._recorder.script.thresholds = tool.thresholds
@@ -274,8 +285,7 @@ class ScriptEngine:
             if not stopping.done():
                 limit = format_exact_duration(most)
                 self.stop(f"the script was still running after {limit} (load.maxDuration)")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._tool.stop(), ANSWER_SECONDS)
+            await self._tool.stop()
             done, _ = await asyncio.wait({over}, timeout=STOP_GRACE / NS_PER_S)
             if not done:
                 self._place.stop()

@@ -119,7 +119,8 @@ class StopWatch:
 
     def __init__(self, plan: RunPlan, workers: int) -> None:
         self._conditions = plan.load.stop_when
-        self._judge = StopJudge(plan.load.stop_when, plan.target.timeout)
+        self._timeout = plan.target.timeout
+        self._judge = StopJudge(plan.load.stop_when, self._timeout)
         self._workers = workers
         self._last: dict[int, Interval] = {}
         self._heard: dict[int, int] = {}
@@ -130,6 +131,11 @@ class StopWatch:
         self._scanned = 0
         """Workers before this index have reported the next second to be judged."""
         self._only: tuple[int, int] | None = None
+
+    def add(self, conditions: Sequence[StopCondition]) -> None:
+        """Judge these conditions too; before the first interval."""
+        self._conditions = [*self._conditions, *conditions]
+        self._judge = StopJudge(self._conditions, self._timeout)
 
     def watch_only(self, start: int, end: int) -> None:
         """Judge only the whole seconds between two times (ns after T0)."""

@@ -11,6 +11,24 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from perfrun.api.quantities import NS_PER_MS, NS_PER_S, format_exact_duration
+from perfrun.api.test.load import StopCondition
+from perfrun.api.test.metric import ERROR_RATE, LATENCY
+from perfrun.measure.script import ToolThreshold
+
+_USUAL_DELAY = 10 * NS_PER_S
+_MAX_MS = 3_600_000
+_ALL_REQUESTS = ((), (("expected_response", "true"),))
+_STATISTICS: Mapping[str | float, str] = {
+    **{name: name for name in ("avg", "min", "max")},
+    "med": "p50",
+    50: "p50",
+    75: "p75",
+    90: "p90",
+    95: "p95",
+    99: "p99",
+    99.9: "p999",
+}
 METHODS: Mapping[str, tuple[str, ...]] = {
     "Counter": ("count", "rate"),
     "Gauge": ("value",),
@@ -90,15 +108,40 @@ class Expression:
         return self.limit if self.operator in (">", ">=", "==", "===") else None
 
 
+def stop_condition(threshold: ToolThreshold) -> StopCondition | None:
+    """What ends a load where a threshold has ``abortOnFail``; None where no condition of
+    ``stopWhen`` is about the same. It looks at each second of all workers, k6 at all samples so
+    far."""
+    try:
+        selector, read = parse_selector(threshold.metric), parse_expression(threshold.source)
+    except ValueError:
+        return None
+    if read.operator not in ("<", "<=") or read.limit <= 0 or selector.tags not in _ALL_REQUESTS:
+        return None
+    lasting = format_exact_duration(-(-threshold.delay // NS_PER_S) * NS_PER_S or _USUAL_DELAY)
+    if (selector.metric, read.method) == ("http_req_failed", "rate") and read.limit < 1:
+        above = f"{read.limit * 100:.6f}".rstrip("0").rstrip(".") + "%"
+        return _condition(ERROR_RATE, above, lasting)
+    statistic = _STATISTICS.get(read.method if read.percentile is None else read.percentile)
+    if selector.metric != "http_req_duration" or statistic is None or read.limit > _MAX_MS:
+        return None
+    above = format_exact_duration(round(read.limit * NS_PER_MS))
+    return _condition(f"{LATENCY}.{statistic}", above, lasting)
+
+
+def _condition(metric: str, above: str, lasting: str) -> StopCondition:
+    return StopCondition.model_validate({"metric": metric, "above": above, "for": lasting})
+
+
 def parse_selector(name: str) -> MetricSelector:
     """The metric and the tags of a threshold's key. Raises ValueError where k6 does."""
     opened, closed = name.find("{"), name.rfind("}")
     if opened < 0 and closed < 0:
         return MetricSelector(name)
     if opened < 0 or closed < opened:
-        raise ValueError(f"{name!r} has an unmatched brace")
+        raise ValueError(f"{name!r} has a brace without its other one")
     if closed != len(name) - 1:
-        raise ValueError(f"{name!r} has text after its closing brace")
+        raise ValueError(f"{name!r} has something behind its closing brace")
     tags: dict[str, str] = {}
     for part in name[opened + 1 : closed].split(","):
         tag, _, value = part.partition(":")

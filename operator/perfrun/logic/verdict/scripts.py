@@ -24,6 +24,7 @@ from perfrun.logic.plan.thresholds import (
     MetricSelector,
     parse_expression,
     parse_selector,
+    stop_condition,
 )
 from perfrun.logic.verdict.objectives import Objective
 from perfrun.logic.verdict.readings import NoReading, Reading
@@ -347,6 +348,21 @@ def _undivided(plan: RunPlan, _: ScriptRecord, __: WorkerReport) -> Finding | No
     )
 
 
+def _no_abort(plan: RunPlan, record: ScriptRecord, _: WorkerReport) -> Finding | None:
+    if plan.target.the_script.thresholds == "Ignore":
+        return None
+    found = [one for one in record.thresholds if one.abort and stop_condition(one) is None]
+    if not found:
+        return None
+    shown = ", ".join(f"{one.metric}: {one.source}" for one in found[:4])
+    return _finding(
+        "NoAbort",
+        "Informing",
+        f"a miss of these thresholds ends no load, although they have abortOnFail, because no "
+        f"condition of stopWhen is about the same: {shown}",
+    )
+
+
 def _finding(kind: str, effect: Effect, message: str) -> Finding:
     return Finding(type=kind, effect=effect, message=cut(message))
 
@@ -358,4 +374,5 @@ _RULES: tuple[Callable[[RunPlan, ScriptRecord, WorkerReport], Finding | None], .
     _dropped,
     _many_names,
     _undivided,
+    _no_abort,
 )

@@ -148,6 +148,12 @@ def latency_limits(slos: Sequence[SloStatus], plan: RunPlan) -> list[SloStatus]:
     return [slo for slo in slos if slo.of in of_all and is_latency_limit(slo)]
 
 
+def clock_of(plan: RunPlan, own: str) -> str:
+    """Whose clock times are from: ``own`` says what perfrun's begins with."""
+    script = plan.target.script
+    return own if script is None else f"by the clock of {script.tool}"
+
+
 def is_latency_limit(slo: SloStatus) -> bool:
     """Whether an objective limits a percentile of the response time, or its maximum."""
     family, _, statistic = slo.metric.partition(".")

@@ -20,6 +20,7 @@ from perfrun.report.html.charts import (
     DataRow,
     Limit,
     Point,
+    clock_of,
     is_latency_limit,
     latency_limits,
 )
@@ -137,10 +138,11 @@ def distributions(report: WorkerReport, plan: RunPlan, status: PerfRunStatus) ->
         one = curve("all requests", Look("started"), whole, timing)
         if one is not None and one.samples.count > NEEDED_BEYOND:
             limits = latency_limits(status.slos, plan) if timing is Timing.LATENCY else []
-            notes = [_ALIKE] if len(clocks) == 1 else []
-            yield _chart(key, title, [one], limits, notes, where=f"{where}, {_CLOCKS[timing]}")
+            notes = [_ALIKE] if len(clocks) == 1 and plan.target.script is None else []
+            clock = clock_of(plan, _CLOCKS[timing])
+            yield _chart(key, title, [one], limits, notes, where=f"{where}, {clock}")
     if len(records) > 1:
-        yield from _by_step(records, status, where, clocks)
+        yield from _by_step(records, plan, status, where, clocks)
 
 
 def _differs(record: StepRecord) -> bool:
@@ -173,7 +175,11 @@ def of_runs(runs: Sequence[tuple[str, Reported]]) -> Iterator[Chart]:
 
 
 def _by_step(
-    records: Sequence[StepRecord], status: PerfRunStatus, where: str, clocks: Sequence[Timing]
+    records: Sequence[StepRecord],
+    plan: RunPlan,
+    status: PerfRunStatus,
+    where: str,
+    clocks: Sequence[Timing],
 ) -> Iterator[Chart]:
     order = {(one.scenario, one.name): place for place, one in enumerate(worst_first(status.steps))}
     worst = sorted(records, key=lambda one: order.get((one.scenario, one.step), len(order)))
@@ -197,7 +203,7 @@ def _by_step(
         if curves:
             own = [slo for slo in status.slos if slo.of and is_latency_limit(slo)]
             limits = own if timing is Timing.LATENCY and len(own) <= MAX_CURVES else []
-            clock = f"{where}, {_CLOCKS[timing]}"
+            clock = f"{where}, {clock_of(plan, _CLOCKS[timing])}"
             yield _chart(key, title, curves, limits, notes if left_out else (), where=clock)
 
 

@@ -14,6 +14,7 @@ from perfrun.report.html.charts import (
     ChartLine,
     Limit,
     Pieces,
+    clock_of,
     connected,
     latency_limits,
 )
@@ -66,11 +67,12 @@ def _latency(timeline: Timeline) -> Chart:
         if pieces[name]
     ]
     shown = next(name for name in ("p95", "p50", "max") if any(values[name]))
+    clock = clock_of(timeline.plan, "from when they were due")
     worst = max(value for value in values[shown] if value is not None)
     return Chart(
         key="latency",
         title="Response time",
-        unit=_with_scale("of successful requests, from when they were due; by when they ended", y),
+        unit=_with_scale(f"of successful requests, {clock}; by when they ended", y),
         summary=(
             f"Percentiles of each {timeline.interval}. {shown} was at most "
             f"{format_duration(worst)}. {_limit_words(limits)}"

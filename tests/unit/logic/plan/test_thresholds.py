@@ -9,7 +9,9 @@ from perfrun.logic.plan.thresholds import (
     MetricSelector,
     parse_expression,
     parse_selector,
+    stop_condition,
 )
+from perfrun.measure.script import ToolThreshold
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,42 @@ def test_a_value_in_a_range_may_hold_or_must(sign: str, limit: float, a: float, 
     expression = parse_expression(f"value{sign}{limit}")
     assert expression.may_hold(low, high) == any(held)
     assert expression.must_hold(low, high) == all(held)
+
+
+@pytest.mark.parametrize(
+    ("metric", "source", "delay", "expected"),
+    [
+        ("http_req_failed", "rate<0.1", 0, ("errorRate", "10%", 10)),
+        ("http_req_failed", "rate<=0.0005", 1, ("errorRate", "0.05%", 1)),
+        ("http_req_duration", "p(95)<2000", 30 * 10**9, ("latency.p95", "2s", 30)),
+        ("http_req_duration{expected_response:true}", "med<1.5", 0, ("latency.p50", "1500us", 10)),
+        ("http_req_duration", "p(99.9)<100", 0, ("latency.p999", "100ms", 10)),
+        ("http_req_duration", "max<100", 0, ("latency.max", "100ms", 10)),
+    ],
+)
+def test_a_threshold_that_aborts_is_a_stop_condition(
+    metric: str, source: str, delay: int, expected: tuple[str, str, int]
+) -> None:
+    threshold = ToolThreshold(metric=metric, source=source, abort=True, delay=delay)
+    condition = stop_condition(threshold)
+    assert condition is not None
+    assert (condition.metric, condition.above, condition.for_ // 10**9) == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "source"),
+    [
+        ("http_req_failed", "rate>0.1"),
+        ("http_req_failed", "rate<1"),
+        ("http_req_failed{name:a}", "rate<0.1"),
+        ("http_req_duration", "p(42)<100"),
+        ("http_req_duration", "p(95)>100"),
+        ("http_req_duration", "p(95)<1e9"),
+        ("http_req_duration", "p95<100"),
+        ("http_req_duration{", "p(95)<100"),
+        ("checks", "rate<0.1"),
+        ("mine", "avg<5"),
+    ],
+)
+def test_other_thresholds_are_none(metric: str, source: str) -> None:
+    assert stop_condition(ToolThreshold(metric=metric, source=source, abort=True)) is None

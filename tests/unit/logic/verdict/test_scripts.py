@@ -324,6 +324,19 @@ def test_a_load_that_is_not_divided_is_told() -> None:
     assert "3 times its load" in found.message
 
 
+def test_a_threshold_that_cannot_end_the_load_is_told() -> None:
+    aborting = ToolThreshold(metric="checks", source="rate>0.9", abort=True)
+    mapped = ToolThreshold(metric="http_req_failed", source="rate<0.1", abort=True)
+    run = judged(spec(), measured(aborting, mapped, metrics={"checks": rate(1, 1)}))
+    assert run.generator is not None
+    (found,) = run.generator.findings
+    assert (found.type, found.effect) == ("NoAbort", "Informing")
+    assert found.message.endswith("about the same: checks: rate>0.9")
+    ignored = judged(spec(thresholds="Ignore"), measured(aborting))
+    assert ignored.generator is not None
+    assert ignored.generator.findings == []
+
+
 def test_workers_with_different_files_are_an_error() -> None:
     run = judged(spec(), measured(files=[HASH, "b" * 64]))
     assert run.verdict is Verdict.ERROR

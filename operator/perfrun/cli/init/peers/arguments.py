@@ -23,6 +23,10 @@ _WITH_VALUE: Mapping[ToolName, _Flags] = {
         "-c": _SET,
         "--execution-segment": _SHARE,
         "--execution-segment-sequence": _SHARE,
+        "--system-tags": "perfrun reads the tags that it needs",
+        "--traces-output": _OUT,
+        "--log-output": _SET,
+        "--log-format": _SET,
     },
     "Locust": {
         "--master-host": _SHARE,
@@ -33,6 +37,9 @@ _WITH_VALUE: Mapping[ToolName, _Flags] = {
         "--expect-workers-max-wait": _SHARE,
         "--processes": _SHARE,
         "--autoquit": "the run ends with the load",
+        "-f": "see entry",
+        "--locustfile": "see entry",
+        "--exit-code-on-error": "perfrun judges errors by objectives",
         "--csv": _OUT,
         "--html": _OUT,
         "--json-file": _OUT,
@@ -52,6 +59,8 @@ _ALONE: Mapping[ToolName, _Flags] = {
         "-l": "the run ends with the load",
         "--quiet": "what k6 prints is not read",
         "-q": "what k6 prints is not read",
+        "--no-color": "what k6 prints is not read",
+        "--no-usage-report": _SET,
     },
     "Locust": {
         "--master": _SHARE,
@@ -59,12 +68,18 @@ _ALONE: Mapping[ToolName, _Flags] = {
         "--slave": _SHARE,
         "--enable-rebalancing": _SHARE,
         "--headless": _SET,
+        "--headful": _SET,
         "--autostart": _START,
         "--only-summary": _OUT,
         "--print-stats": _OUT,
         "--json": _OUT,
         "--csv-full-history": _OUT,
         "--reset-stats": _OUT,
+        "--version": "it runs nothing",
+        **dict.fromkeys(
+            {"-l", "--list", "--show-task-ratio", "--show-task-ratio-json", "-h", "--help", "-V"},
+            "it runs nothing",
+        ),
     },
 }
 

@@ -12,6 +12,7 @@ from math import isfinite
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.script.tool import SETUP, TEARDOWN, SampleRows
+from perfrun.logic.plan.thresholds import MetricSelector, parse_selector
 from perfrun.measure.script import MetricType
 
 MAX_ROW = 64 * 1024
@@ -78,7 +79,7 @@ class K6Decoder:
         self._rows = rows
         self._rest = b""
         self._too_long = False
-        self._selectors: dict[str, list[tuple[str, dict[str, str]]]] = {}
+        self._selectors: dict[str, list[tuple[str, MetricSelector]]] = {}
         """By metric: the keys of thresholds with selectors, and their tags."""
         self._kinds: dict[str, MetricType] = dict(_DERIVED)
         self._plain = set(_DERIVED)
@@ -91,12 +92,14 @@ class K6Decoder:
     def select(self, metrics: Iterable[str]) -> None:
         """Read what these thresholds are about; before the load."""
         for key in metrics:
-            name, brace, rest = key.partition("{")
+            name = key.partition("{")[0]
             if name in _SKIPPED:
                 self._series.pop(name.encode(), None)
                 self._plain.discard(name)
-            if brace:
-                self._selectors.setdefault(name, []).append((key, _tags(rest.removesuffix("}"))))
+            with suppress(ValueError):  # one that k6 refuses
+                selector = parse_selector(key)
+                if selector.tags:
+                    self._selectors.setdefault(name, []).append((key, selector))
 
     def feed(self, data: bytes) -> None:
         """Read what is complete."""
@@ -182,8 +185,8 @@ class K6Decoder:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
         keys = [metric]
-        for key, wanted in self._selectors.get(metric, []):
-            if all(tags.get(tag, "") == value for tag, value in wanted.items()):
+        for key, selector in self._selectors.get(metric, []):
+            if selector.selects(tags):
                 keys.append(key)
         if metric == "group_duration":
             keys.append(f"group_duration{{group:{tags.get('group', '')}}}")
@@ -255,16 +258,6 @@ def _class(tags: Mapping[str, str], status: int) -> str:
 
 def _grpc_class(status: int) -> str:
     return f"Grpc{status}" if status else ""
-
-
-def _tags(selector: str) -> dict[str, str]:
-    """The tags of ``name:home,status:200``, as k6 reads them."""
-    found = {}
-    for pair in selector.split(","):
-        if pair.strip():
-            key, _, value = pair.partition(":")
-            found[key.strip().strip("\"'")] = value.strip().strip("\"'")
-    return found
 
 
 def _numbers(values: Iterable[bytes]) -> list[float]:
