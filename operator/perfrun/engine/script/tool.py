@@ -139,7 +139,7 @@ class Tool(Protocol):
     nobody reads them before."""
 
     def order(self) -> CommandOrder:
-        """What to start; writes its configuration into the folder. Raises EngineError."""
+        """What to start; writes its configuration into the folder. Raises ToolError."""
 
     async def prepare(self) -> PreparedTool:
         """Wait until it waits for the common start. Raises EngineError with the reason.

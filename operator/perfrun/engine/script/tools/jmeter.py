@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.engine.errors import ErrorClass, ToolError
 from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
 from perfrun.engine.script.tools.jmeter_samples import JMeterDecoder
 from perfrun.logic.plan.shares import PROPERTY, jmeter_share
@@ -102,14 +102,14 @@ class JMeter:
             yield f"{_SAVED}{name}", value
 
     def _check_split(self) -> None:
-        """Raise EngineError for a plan whose load is not divided; one that cannot be read here,
+        """Raise ToolError for a plan whose load is not divided; one that cannot be read here,
         because it is in the image, is trusted."""
         share = self._share
         if share.workers == 1 or share.target.divided == "None":
             return
         plan = self._plan()
         if plan and PROPERTY.encode() not in plan:
-            raise EngineError(
+            raise ToolError(
                 ErrorClass.DATA,
                 f"the plan {share.target.entry} does not use the property {PROPERTY}threads: each "
                 f"of the {share.workers} workers would run all of its load. Write "
@@ -149,7 +149,10 @@ class JMeter:
 
     async def stop(self) -> None:
         self._send(_SHUTDOWN)
-        await asyncio.sleep(_IN_GOOD_ORDER)
+        for _ in range(round(_IN_GOOD_ORDER / _LOOK)):
+            if not _is_taken(self._share.port):
+                return
+            await asyncio.sleep(_LOOK)
         self._send(_STOP_NOW)
 
     def _send(self, message: bytes) -> None:

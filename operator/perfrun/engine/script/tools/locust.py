@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 from perfrun.engine.command import read_bounded
-from perfrun.engine.errors import EngineError, ErrorClass
+from perfrun.engine.errors import EngineError, ErrorClass, ToolError
 from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
 from perfrun.engine.script.tools.locust_samples import LocustDecoder
 from perfrun.measure.command import CommandEnd, CommandOrder
@@ -35,7 +35,7 @@ class Locust:
     def order(self) -> CommandOrder:
         share = self._share
         if "," in share.entry:
-            raise EngineError(
+            raise ToolError(
                 ErrorClass.DATA, f"{share.entry}: Locust takes a comma in a path for two paths"
             )
         listener = share.folder / "perfrun_listener.py"
@@ -64,7 +64,7 @@ class Locust:
         if share.workers == 1 or share.target.divided != "Distributed":
             return "Alone", []
         if share.master is None:
-            raise EngineError(ErrorClass.DATA, "the address of the master of Locust is not known")
+            raise ToolError(ErrorClass.DATA, "the address of the master of Locust is not known")
         host, _, port = share.master.rpartition(":")
         if share.index:
             return "Worker", ["--worker", "--master-host", host, "--master-port", port]
