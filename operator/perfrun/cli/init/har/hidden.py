@@ -8,6 +8,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_HEADERS
+from perfrun.cli.init.foreign import is_exact
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
@@ -130,7 +131,7 @@ class SecretReplacer:
         except (ValueError, RecursionError):
             raise UnwrittenError("with a body that is not JSON") from None
         value = self._value(found, "", 0)
-        if value is None or not _is_exact(found):
+        if value is None or not is_exact(found):
             # A manifest cannot contain null there, and an API server shortens long numbers.
             return Body(text=json.dumps(value, ensure_ascii=False))
         return Body(json=value)
@@ -218,15 +219,6 @@ class SecretReplacer:
         self.keys["authorization"] = None
         source = secret_ref(self.secret, "authorization")
         return {"headers": [{"name": "Authorization", "valueFrom": source}]}
-
-
-def _is_exact(value: Any) -> bool:
-    """Whether a manifest keeps all numbers as they are."""
-    if isinstance(value, dict):
-        return all(_is_exact(one) for one in value.values())
-    if isinstance(value, list):
-        return all(_is_exact(one) for one in value)
-    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def plain_path(path: str) -> str:
