@@ -53,6 +53,8 @@ class SentBody(NamedTuple):
 
     json: Any = None
     text: str | None = None
+    kind: str = ""
+    """The value of Content-Type; empty: that of the source, if it has one."""
 
 
 class ForeignValues:

@@ -17,8 +17,9 @@ from perfrun.cli.init.draft import (
     StepDraft,
     is_read,
 )
+from perfrun.cli.init.foreign import SentBody
 from perfrun.cli.init.har.entries import Entry, entries_of
-from perfrun.cli.init.har.hidden import Body, SecretReplacer, UnwrittenError, plain_path
+from perfrun.cli.init.har.hidden import SecretReplacer, UnwrittenError, plain_path
 from perfrun.cli.init.load import users
 from perfrun.cli.init.openapi.bodies import FORM
 from perfrun.cli.init.openapi.parameters import Variables, header_value
@@ -195,7 +196,7 @@ def _step(entry: Entry, hider: SecretReplacer, names: UniqueNames) -> StepDraft:
     )
 
 
-def _with_kind(headers: tuple[Json, ...], entry: Entry, body: Body) -> tuple[Json, ...]:
+def _with_kind(headers: tuple[Json, ...], entry: Entry, body: SentBody) -> tuple[Json, ...]:
     """With the Content-Type of the body if the recording has it only beside the headers."""
     if body.text is None and body.json is None:
         return headers

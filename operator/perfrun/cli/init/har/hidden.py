@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_HEADERS
-from perfrun.cli.init.foreign import is_exact
+from perfrun.cli.init.foreign import SentBody, is_exact
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables, header_value
@@ -41,15 +41,6 @@ _MAX_BODY_LENGTH = 16 * 1024
 
 class UnwrittenError(Exception):
     """Why the request cannot be in a test."""
-
-
-class Body(NamedTuple):
-    """A body: JSON or a text, each as a template."""
-
-    json: Any = None
-    text: str | None = None
-    kind: str = ""
-    """The value of Content-Type, if it differs from the recorded one."""
 
 
 class SecretReplacer:
@@ -105,7 +96,7 @@ class SecretReplacer:
         stated = (one.value for one in entry.headers if one.name == "content-type" and one.value)
         return entry.mime or next(stated, "")
 
-    def body(self, entry: Entry) -> Body:
+    def body(self, entry: Entry) -> SentBody:
         """The body of a step. Raises UnwrittenError."""
         if entry.body is None:
             raise UnwrittenError("with a body that the recording does not contain as text")
@@ -117,15 +108,15 @@ class SecretReplacer:
                 raise UnwrittenError("with a body that is too long")
             return self._params(entry.params, kind)
         if not entry.body:
-            return Body()
+            return SentBody()
         if kind.endswith("json") or kind.startswith("text/plain"):
             return self._json(entry.body)
         if kind == FORM:
             pairs = [self._form_pair(pair) for pair in entry.body.split("&")]
-            return Body(text="&".join(pairs))
+            return SentBody(text="&".join(pairs))
         raise UnwrittenError(f"with a body of type {one_line(kind, 40) or 'unknown'}")
 
-    def _json(self, text: str) -> Body:
+    def _json(self, text: str) -> SentBody:
         try:
             found = json.loads(text, parse_constant=no_number, parse_float=finite_number)
         except (ValueError, RecursionError):
@@ -133,10 +124,10 @@ class SecretReplacer:
         value = self._value(found, "", 0)
         if value is None or not is_exact(found):
             # A manifest cannot contain null there, and an API server shortens long numbers.
-            return Body(text=json.dumps(value, ensure_ascii=False))
-        return Body(json=value)
+            return SentBody(text=json.dumps(value, ensure_ascii=False))
+        return SentBody(json=value)
 
-    def _params(self, params: Sequence[Param], kind: str) -> Body:
+    def _params(self, params: Sequence[Param], kind: str) -> SentBody:
         if kind == MULTIPART:
             if any(one.file and not one.value for one in params):
                 raise UnwrittenError("with a file that the recording does not contain")
@@ -145,11 +136,11 @@ class SecretReplacer:
                 for one in params
             ]
             stated, text = multipart(parts)
-            return Body(text=text, kind=stated)
+            return SentBody(text=text, kind=stated)
         if kind not in ("", FORM):
             raise UnwrittenError(f"with a form of type {one_line(kind, 40)}")
         pairs = [f"{quote_plus(one.name)}={quote_plus(one.value)}" for one in params]
-        return Body(text="&".join(self._form_pair(pair) for pair in pairs), kind=FORM)
+        return SentBody(text="&".join(self._form_pair(pair) for pair in pairs), kind=FORM)
 
     def _shown(self, name: str, value: str) -> str:
         if value and (secret_name(name) or secret_value(value)):
