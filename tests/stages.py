@@ -33,8 +33,9 @@ from tests.cluster.processes import MARK, start_time
 
 RESULTS = REPO / "build/stages"
 MARK_OF_STAGES = "PERFRUN_STAGES_OF"
-PROCESSES = 3
-"""Of two cores: tests wait about half of their time. With four, loads of the tests come late."""
+PROCESSES, OF_E2E = 3, 4
+"""On two cores: tests wait about half of their time, and those of e2e longer. With four, loads of the
+integration tests come late."""
 NICE = {"units": 15, "manifests": 15}
 """Stages that take what the one beside them leaves of the processor."""
 SLOWEST = 20
@@ -92,7 +93,7 @@ STAGES: dict[str, list[Words]] = {
         [*_CLUSTER, "image", _OF_BENCHMARK, "examples/benchmark"],
     ],
     "conformance": [_beside("tests/conformance", 2)],
-    "e2e": [_BUILD, _beside("tests/e2e", PROCESSES, *_PLAIN)],
+    "e2e": [_BUILD, _beside("tests/e2e", OF_E2E, *_PLAIN)],
     "integration-timing": [_beside("tests/integration", 2, *_TIMING)],
     "units": [_pytest("-n", "4", "tests/unit")],
     "manifests": [_pytest(*_PATIENT, "tests/integration")],
