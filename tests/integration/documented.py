@@ -14,6 +14,7 @@ FOLDERS = (
     "examples/databases",
     "examples/protocols/websocket",
     "examples/pytest/tests/performance",
+    "examples/scripts",
     "deploy/samples",
 )
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
