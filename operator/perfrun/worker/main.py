@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Coroutine
 from time import monotonic_ns
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,7 +15,6 @@ from perfrun.api.quantities import NS_PER_S
 from perfrun.engine.errors import EngineError
 from perfrun.engine.load.setup_teardown import PATIENCE_WHEN_STOPPED
 from perfrun.engine.run import Engine
-from perfrun.engine.script.engine import ScriptEngine
 from perfrun.engine.selfcheck import ceiling
 from perfrun.logic.plan.run_plan import SEARCH_AWAY, grace, look_period
 from perfrun.measure.histogram import Histogram
@@ -30,6 +29,9 @@ from perfrun.worker.config import Config, ConfigError
 from perfrun.worker.fallback import Fallback
 from perfrun.worker.lines import log
 from perfrun.worker.reaching import Reaching
+
+if TYPE_CHECKING:
+    from perfrun.engine.script.engine import ScriptEngine
 
 PAUSE_IN_TROUBLE = 1.0
 """Seconds between two messages to the coordinator; the target is tried less and less often."""
@@ -51,7 +53,7 @@ TERMINATED_EARLY = (
 )
 
 T = TypeVar("T")
-AnyEngine = Engine | ScriptEngine
+AnyEngine: TypeAlias = "Engine | ScriptEngine"
 
 
 class Worker:
@@ -127,6 +129,8 @@ class Worker:
     def _new_engine(self, values: Values) -> AnyEngine:
         """The engine of the plan's kind. Raises EngineError."""
         if self._plan.target.script is not None:
+            from perfrun.engine.script.engine import ScriptEngine  # others need none of it
+
             config = self._config
             return ScriptEngine(self._plan, config.index, values, config.scripts, config.master)
         return Engine(self._plan, self._config.index, values)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, examine
+from perfrun.logic.accept.budgets import MAX_SPEC_BYTES
+from perfrun.logic.accept.examine import Examined, examine
 from tests.campaign import Campaign
 from tests.integration.controller.apiserver import Json, until
 from tests.integration.controller.fuzz import Fuzz, schema_of, shown

@@ -20,7 +20,7 @@ from perfrun.cli.terminal.exits import Exit
 from perfrun.cli.terminal.streams import Output, print_line
 from perfrun.local.files.manifests import MAX_FILE, parse_manifests
 from perfrun.local.files.strictyaml import load_documents
-from perfrun.logic.accept.examine import MAX_SPEC_BYTES
+from perfrun.logic.accept.budgets import MAX_SPEC_BYTES
 
 _STDOUT = "-"
 

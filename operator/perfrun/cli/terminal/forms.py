@@ -9,11 +9,8 @@ from perfrun.api.test.metric import Notation
 from perfrun.cli.terminal.exits import FailOn
 from perfrun.cli.terminal.outputs import Form
 from perfrun.logic.comparison.model import NO_FIGURE, Comparison, Reported
-from perfrun.report.csv_tables import csv_files, steps_csv
 from perfrun.report.document import run_document
 from perfrun.report.figures import UNITS
-from perfrun.report.junit import junit
-from perfrun.report.markdown import comparison_markdown, markdown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +64,26 @@ def _pages(subject: Runs) -> dict[str, str]:
 
 
 def _junit(subject: Runs) -> str:
+    from perfrun.report.junit import junit
+
     return junit([one.run for one in subject.runs], failing=subject.fail_on.verdicts)
 
 
 def _markdown(subject: Runs) -> str:
+    from perfrun.report.markdown import markdown
+
     return markdown([one.run for one in subject.runs])
 
 
 def _steps(subject: Runs) -> str:
+    from perfrun.report.csv_tables import steps_csv
+
     return steps_csv(subject.runs)
 
 
 def _tables(subject: Runs) -> dict[str, str]:
+    from perfrun.report.csv_tables import csv_files
+
     return dict(csv_files(subject.runs))
 
 
@@ -101,6 +106,8 @@ def _comparison_json(subject: Compared) -> str:
 
 
 def _comparison_markdown(subject: Compared) -> str:
+    from perfrun.report.markdown import comparison_markdown
+
     return comparison_markdown(subject.comparison)
 
 

@@ -33,7 +33,8 @@ from perfrun.controller.test.checks import CheckFailedError, Checks
 from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import RefusedError
 from perfrun.kube.resources import CONFIG_MAPS, PERF_RUNS, PERF_TESTS, REVISIONS
-from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
+from perfrun.logic.accept.budgets import MAX_FROZEN_BYTES
+from perfrun.logic.accept.examine import Examined
 from perfrun.logic.accept.overrides import overrides_text
 from perfrun.logic.plan.run_plan import key_with_files
 from perfrun.logic.run.status import frozen, queued, starting

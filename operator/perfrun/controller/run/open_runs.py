@@ -34,7 +34,8 @@ from perfrun.coordinator.app import MAX_REPORT
 from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import ConflictError, NotFoundError
 from perfrun.kube.resources import CONFIG_MAPS, JOBS, PERF_RUNS, REVISIONS
-from perfrun.logic.accept.examine import MAX_FROZEN_BYTES, Examined
+from perfrun.logic.accept.budgets import MAX_FROZEN_BYTES
+from perfrun.logic.accept.examine import Examined
 from perfrun.logic.plan.names import job_name, teardown_job_name
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.logic.problems import parse_problems

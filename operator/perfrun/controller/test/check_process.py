@@ -20,17 +20,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from perfrun.logic.accept.examine import (
+from perfrun.logic.accept.budgets import (
     MAX_CPU_S,
     MAX_FROZEN_BYTES,
     MAX_MEMORY_BYTES,
-    MAX_TEXT,
     OVER_CPU,
     OVER_MEMORY,
-    Examined,
-    examine,
     too_large,
 )
+from perfrun.logic.accept.examine import MAX_TEXT, Examined, examine
 from perfrun.logic.plan.json_path import rfc9535
 
 HEADER = struct.Struct("!I")

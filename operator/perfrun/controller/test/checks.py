@@ -32,7 +32,8 @@ from perfrun.coordinator.intake import NamespaceTurns
 from perfrun.kube.client import Kube
 from perfrun.kube.errors import KubeError
 from perfrun.kube.resources import PERF_TESTS
-from perfrun.logic.accept.examine import MAX_SPEC_BYTES, Examined, too_large
+from perfrun.logic.accept.budgets import MAX_SPEC_BYTES, too_large
+from perfrun.logic.accept.examine import Examined
 
 logger = logging.getLogger(__name__)
 

@@ -23,10 +23,9 @@ from perfrun.local.files.selector import Selector
 from perfrun.local.files.strictyaml import read_documents
 from perfrun.local.values import KINDS as KINDS_OF_VALUES
 from perfrun.local.values import Held, parse_held
-from perfrun.logic.accept.examine import too_deep, too_large
+from perfrun.logic.accept.budgets import too_deep, too_large
 from perfrun.logic.accept.spec import check
 from perfrun.logic.problems import Problem, field_parts, field_path, parse_problems
-from perfrun.logic.schedule.policy import policy_problems
 
 MAX_FILE = 1024 * 1024
 """Bytes. The API server does not accept larger objects either (its limit is 1.5 MiB)."""
@@ -292,6 +291,8 @@ def _unfit(spec: object) -> Problem | None:
 
 def _policy(it: _Object) -> Manifest:
     value = it.value
+    from perfrun.logic.schedule.policy import policy_problems  # few files have one
+
     problems = list(_envelope_problems(value))
     try:
         policy = PerfPolicy.parse({name: value[name] for name in _PARSED if name in value})

@@ -5,7 +5,7 @@ operator runs the check in a separate process, within the budgets below
 (``controller/test/check_process.py``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,22 +13,14 @@ from pydantic import BaseModel, ValidationError
 from perfrun.api.run.checked import Asks
 from perfrun.api.run.overrides import Overrides
 from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.accept.budgets import too_deep
 from perfrun.logic.accept.overrides import overridden, sent_elsewhere
 from perfrun.logic.accept.scripts import missing_in_cluster
 from perfrun.logic.accept.spec import check
 from perfrun.logic.plan.run_plan import comparison_key, what_runs_hash
-from perfrun.logic.problems import Problem, field_path, parse_problems
+from perfrun.logic.problems import Problem, parse_problems
 from perfrun.logic.schedule.admission import place_of
 from perfrun.logic.schedule.policy import asks_of
-
-MAX_SPEC_BYTES = 256 * 1024
-"""Size limit of a spec as compact JSON."""
-MAX_FROZEN_BYTES = 1024 * 1024
-"""Size limit of a spec with all defaults written out, as it is kept for a run."""
-MAX_CPU_S = 1.0
-MAX_MEMORY_BYTES = 256 * 1024 * 1024
-MAX_DEPTH = 64
-"""How many mappings and lists may be nested in each other."""
 
 MAX_PROBLEMS = 5
 MAX_WARNINGS = 10
@@ -92,54 +84,6 @@ def examine(
 def _gates(spec: PerfTestSpec) -> bool:
     fails = spec.baseline.on_regression == "Fail"
     return fails or any(slo.on_breach == "Fail" for slo in spec.slos)
-
-
-def too_deep(spec: object) -> Problem | None:
-    """The field in which a spec is nested more than ``MAX_DEPTH`` levels deep."""
-    for path in _nested_over(spec, MAX_DEPTH):
-        # Report the nested field only: the path to the innermost level would be long.
-        field = field_path(["spec", *path[:8]])
-        return Problem(field, f"is nested more than {MAX_DEPTH} levels deep: make it flatter")
-    return None
-
-
-def _nested_over(value: object, levels: int) -> Iterator[tuple[str | int, ...]]:
-    """The paths of values that are nested deeper; without recursion, so any depth is safe."""
-    waiting: list[tuple[tuple[str | int, ...], int, object]] = [((), 0, value)]
-    while waiting:
-        path, depth, one = waiting.pop()
-        if not isinstance(one, dict | list):
-            continue
-        if depth >= levels:
-            yield path
-            continue
-        items = one.items() if isinstance(one, dict) else enumerate(one)
-        # Report only the beginning of a path.
-        waiting += [((*path, key) if depth < 8 else path, depth + 1, item) for key, item in items]
-
-
-def too_large(size: int, most: int = MAX_SPEC_BYTES) -> Problem | None:
-    """The problem of a spec that is too large, before anything else in it is checked."""
-    if size <= most:
-        return None
-    return Problem(
-        "spec",
-        f"has {size / 1024:.0f} KiB as JSON; at most {most // 1024} KiB are allowed: move bodies "
-        "and data into feeds",
-    )
-
-
-def over_budget(what: str) -> Problem:
-    """The problem of a spec whose check needed more of ``what`` (CPU, memory) than it may use."""
-    return Problem(
-        "spec",
-        f"checking it takes more than {what}: make it smaller or simpler, for example its regular "
-        "expressions",
-    )
-
-
-OVER_CPU = over_budget(f"{MAX_CPU_S:.0f} s of CPU")
-OVER_MEMORY = over_budget(f"{MAX_MEMORY_BYTES // 1024 // 1024} MiB of memory")
 
 
 def _refused(problems: Sequence[Problem]) -> Examined:

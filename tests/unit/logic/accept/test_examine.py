@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from perfrun.api.test.perftest import PerfTestSpec
-from perfrun.logic.accept.examine import MAX_TEXT, examine, too_deep, too_large
+from perfrun.logic.accept.budgets import too_deep, too_large
+from perfrun.logic.accept.examine import MAX_TEXT, examine
 from perfrun.logic.plan.run_plan import what_runs_hash
 from perfrun.logic.schedule.policy import Policies
 
