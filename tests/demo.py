@@ -100,14 +100,14 @@ def embedded() -> Demo:
     if lacking := cluster.to_build():
         first_result(Console())
         minutes = costs.words(costs.expected(lacking))
-        say(f"now the same in a cluster: {', '.join(lacking)} to build, once, in about {minutes}")
+        say(f"next, the same in a cluster; to build once, in about {minutes}: {', '.join(lacking)}")
     running: Cluster = cluster.up()
     image = running.build_image("localhost/perfrun:dev", ROOT)
     return Demo(running.env(), image, running.target_image)
 
 
 def first_result(console: Console) -> None:
-    """The same test from this machine, against a small server of its own: to see it at once."""
+    """Run the same test on this machine, against a small server of its own."""
     argv = [sys.executable, "-m", "tests.demo", "serve"]
     with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -115,8 +115,8 @@ def first_result(console: Console) -> None:
             url = server.stdout.readline().strip()
             command = ["perfrun", "run", str(EXAMPLE.relative_to(ROOT)), "--url", url]
             console.print(
-                "[bold]==>[/bold] a first result, without Kubernetes: the test of this demo, put on "
-                f"from here against a small server\n    [dim]$ {' '.join(command)}[/dim]",
+                "[bold]==>[/bold] a first result without Kubernetes: the demo's test, run on this "
+                f"machine against a small server\n    [dim]$ {' '.join(command)}[/dim]",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -149,7 +149,7 @@ def existing() -> Demo:
 
 
 def up() -> int:
-    """The whole demo; the exit code is 0 where the run passed, or proved nothing."""
+    """Run the whole demo. The exit code is 0 if the run passed or was inconclusive."""
     demo = embedded() if is_embedded() else existing()
     if not demo.image:
         raise Unsupported(BRING_AN_IMAGE)
@@ -161,12 +161,12 @@ def up() -> int:
         "kubectl", "-n", SYSTEM, "rollout", "status", "deploy/perfrun", "--timeout=120s", quiet=True
     )
 
-    demo.say(f"a service to put under load: nginx as `shop` in namespace {NAMESPACE}")
+    demo.say(f"deploying a service to test: nginx as `shop` in namespace {NAMESPACE}")
     demo.run("kubectl", "apply", "-f", "-", input=_namespace(), quiet=True)
     demo.kubectl("apply", "-f", "-", input=_target(demo.target), quiet=True)
     demo.kubectl("rollout", "status", "deploy/shop", "--timeout=120s", quiet=True)
 
-    demo.say(f"a performance test: {EXAMPLE.relative_to(ROOT)}")
+    demo.say(f"applying a performance test: {EXAMPLE.relative_to(ROOT)}")
     before = {run["metadata"]["name"] for run in _runs(demo)}
     demo.kubectl("apply", "-f", str(EXAMPLE.relative_to(ROOT)))
     if before:  # applied again without a change, it would not run
@@ -179,19 +179,19 @@ def up() -> int:
         )
     done = _follow(demo, before)
 
-    demo.say("what the resources say")
+    demo.say("the results, as the resources show them")
     for what in ("ptest", "prun"):
         print(demo.kubectl("get", what), end="")
     run = PerfRun.parse(done)
     print_run(run, demo.console)
     _what_next(demo, run)
     if run.status.verdict is Verdict.INCONCLUSIVE:
-        demo.say("perfrun works; this machine was too busy just now for figures that prove much")
+        demo.say("perfrun works, but this machine was too busy for a clear verdict")
     return 0 if run.status.verdict in (Verdict.PASS, Verdict.INCONCLUSIVE) else 1
 
 
 def down() -> int:
-    """Remove what the demo has made."""
+    """Remove what the demo has created."""
     demo = _running() if is_embedded() else existing()
     demo.run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found")
     demo.run("helm", "uninstall", "perfrun", "-n", SYSTEM, "--ignore-not-found", "--wait")
