@@ -263,6 +263,8 @@ def _build(reference: str, recipe: Recipe) -> Path:
         run_logged(_buildah("build", *options), log, what=f"building the image {reference}")
         push = _buildah("push", "--quiet", reference, f"docker-archive:{out}:{reference}")
         run(push, what=f"writing the image {reference}")
+        # The image that had this name before, and its layers: otherwise the store only grows.
+        run(_buildah("rmi", "--prune"), what="removing images without a name")
     return out
 
 
