@@ -33,6 +33,8 @@ class Config:
     """Folder shared with the launcher of a command; None: no launcher."""
     scripts: Path
     """Folder with a script's files, as its tool sees them."""
+    address: str | None
+    """The address of this worker's pod, at which the other workers reach it; None: no pod."""
     master: str | None
     """host:port of worker 0, for a tool with a coordinator of its own."""
     report_deadline: float
@@ -58,6 +60,7 @@ def from_environment(env: Mapping[str, str]) -> Config:
         command_folder=_path(env, "PERFRUN_COMMAND_FOLDER"),
         scripts=_path(env, "PERFRUN_SCRIPTS") or Path(SCRIPTS_FOLDER),
         master=env.get("PERFRUN_MASTER") or None,
+        address=env.get("PERFRUN_ADDRESS") or None,
         report_deadline=_number(
             "PERFRUN_REPORT_DEADLINE", env.get("PERFRUN_REPORT_DEADLINE") or str(REPORT_DEADLINE)
         ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pydantic import ValidationError
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.errors import EngineError
+from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.load.setup_teardown import PATIENCE_WHEN_STOPPED
 from perfrun.engine.run import Engine
 from perfrun.engine.selfcheck import ceiling
@@ -47,6 +47,9 @@ MACOS_OPEN_MAX = 10_240
 """The most open files that macOS has always let a process set."""
 KEPT_INTERVALS = 10
 """Intervals are advisory: of those that could not be delivered, only the last is kept."""
+MASTER_PORT = 5557
+"""Where the master of a tool listens in the pod of worker 0."""
+WAITS_FOR_MASTER = "waits for worker 0, beside which the master of the script's tool runs"
 TERMINATED_EARLY = (
     "the worker was stopped by a signal before the load began (eviction, node shutdown or "
     "deletion of the pod): it sent no requests and has no report"
@@ -100,7 +103,7 @@ class Worker:
     async def _work(self) -> int:
         values = Values(self._config.secrets, self._config.command_folder)
         try:
-            engine = self._new_engine(values)
+            engine = self._new_engine(values, await self._master())
         except EngineError as error:
             return await self._give_up(error)
         self._engine = engine
@@ -126,13 +129,33 @@ class Worker:
         log("delivered")
         return 0
 
-    def _new_engine(self, values: Values) -> AnyEngine:
+    async def _master(self) -> str | None:
+        """host:port of the master of a script's tool, beside worker 0; None: it has none.
+
+        Pods learn the address of worker 0 from the coordinator.
+        """
+        script, config = self._plan.target.script, self._config
+        if script is None or script.divided != "Distributed" or config.address is None:
+            return config.master
+        if config.index == 0:
+            host = f"[{config.address}]" if ":" in config.address else config.address
+            return f"{host}:{MASTER_PORT}"
+        waits = Trouble(reason=ErrorClass.NOT_READY, message=WAITS_FOR_MASTER)
+        while True:
+            answer = await self._unless_terminated(self._client.ready(Ready(trouble=waits)))
+            if answer.stop is not None:
+                raise WorkerRefusedError(answer.stop)
+            if answer.master is not None:
+                return answer.master
+            await self._unless_terminated(asyncio.sleep(PAUSE_IN_TROUBLE))
+
+    def _new_engine(self, values: Values, master: str | None) -> AnyEngine:
         """The engine of the plan's kind. Raises EngineError."""
         if self._plan.target.script is not None:
             from perfrun.engine.script.engine import ScriptEngine  # others need none of it
 
             config = self._config
-            return ScriptEngine(self._plan, config.index, values, config.scripts, config.master)
+            return ScriptEngine(self._plan, config.index, values, config.scripts, master)
         return Engine(self._plan, self._config.index, values)
 
     async def _give_up(self, error: EngineError) -> int:
@@ -167,6 +190,7 @@ class Worker:
             if isinstance(engine, ScriptEngine):
                 ready.script_hash = engine.files_hash
                 ready.aborts = engine.aborts
+                ready.master = engine.master if self._config.index == 0 else None
             answer: Start = await self._unless_terminated(self._client.ready(ready))
             now = monotonic_ns()
             if answer.stop is not None:

@@ -419,3 +419,37 @@ async def test_a_teardown_that_cannot_be_sent_is_reported(
     code, log = await ended(await launch(made, PERFRUN_INDEX="1"))
     assert code == 0, log
     assert "there is no Secret none with a key k" in (coordinator.reports[0].untidy or "")
+
+
+# --- the master of a script's tool ---------------------------------------------------------------
+
+
+def scripted(**script: str) -> RunPlan:
+    target = {"tool": "Locust", "image": "l:1", "entry": "l.py", "targets": ["shop:80"], **script}
+    shape = {"maxDuration": "1m", "workers": 2}
+    made = plan("http://shop", burst(2)).model_dump(mode="json", by_alias=True)
+    return RunPlan.model_validate({**made, "target": {"script": target}, "load": shape})
+
+
+async def test_pods_learn_where_worker_0s_master_is(
+    coordinator: Coordinator, launch: Launch, tmp_path: Path
+) -> None:
+    coordinator.answers = [Start(), Start(stop="enough")]
+    env = {"PERFRUN_ADDRESS": "10.0.0.8", "PERFRUN_COMMAND_FOLDER": str(tmp_path)}
+    code, log = await ended(await launch(scripted(), JOB_COMPLETION_INDEX="1", **env))
+    assert (code, [one.master for one in coordinator.readies]) == (1, [None, None]), log
+    troubles = {one.trouble.message for one in coordinator.readies if one.trouble}
+    assert troubles == {"waits for worker 0, beside which the master of the script's tool runs"}
+    assert "enough" in log
+
+
+async def test_worker_0_says_where_its_master_listens(
+    coordinator: Coordinator, launch: Launch, tmp_path: Path
+) -> None:
+    coordinator.answers = [Start(stop="enough")]
+    env = {"PERFRUN_ADDRESS": "10.0.0.7", "PERFRUN_COMMAND_FOLDER": str(tmp_path)}
+    await ended(await launch(scripted(), **env))
+    assert coordinator.readies[0].master == "10.0.0.7:5557"
+    coordinator.readies.clear()
+    await ended(await launch(scripted(split="None"), **env))
+    assert coordinator.readies[0].master is None

@@ -65,6 +65,7 @@ class ScriptEngine:
         """
         target = plan.target.the_script
         self._plan, self._index = plan, index
+        self.master = master
         self._place = CommandFolder(values.command_folder("spec.target.script"))
         self._place.enter()
         self._scripts = scripts
