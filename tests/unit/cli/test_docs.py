@@ -9,6 +9,7 @@ from perfrun.api.template import FUNCTIONS, parse
 from perfrun.api.test.metric import BENCHMARK, MEASURES, METRICS, STATISTICS, TIMINGS
 from perfrun.api.test.scenario import ClassName
 from perfrun.engine.errors import ErrorClass
+from perfrun.local.files.manifests import parse_manifests
 from perfrun.logic.schedule.upcoming import NoRun
 from perfrun.logic.verdict import findings, scripts
 from perfrun.logic.verdict.objectives import CLASS_OBJECTIVES
@@ -87,3 +88,22 @@ def test_every_measure_of_pages_is_there_with_what_its_class_allows():
     assert [row[0].strip("`") for row in rows] == list(MEASURES)
     written = {f"{row[0].strip('`')}.p75": row[2] for row in rows if row[2]}
     assert written == {line.metric: line.max for line in CLASS_OBJECTIVES["Page"]}
+
+
+def manifests() -> list[tuple[str, str]]:
+    """The documents of every page that have a PerfTest, with the page."""
+    pages = [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md"]
+    return [
+        (page.name, block)
+        for page in pages
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+        if "kind: PerfTest" in block and "metadata:" in block
+    ]
+
+
+def test_every_manifest_of_a_page_is_valid():
+    found = manifests()
+    assert len(found) >= 14
+    for page, text in found:
+        problems = [one.text for it in parse_manifests(page, text.encode()) for one in it.problems]
+        assert problems == [], page
