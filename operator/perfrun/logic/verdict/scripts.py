@@ -42,6 +42,8 @@ from perfrun.measure.script import (
 )
 
 Effect = Literal["Inflating", "UnderLoading", "Informing"]
+_OF_EACH = ("vus", "vus_max")
+"""Gauges of k6 that would be added up over its instances."""
 _STARTED = 0.99
 """Share of iterations that must have started for dropped ones to be a remark only."""
 _NS_PER_US = 1000
@@ -75,7 +77,7 @@ def _judged(one: ToolThreshold, record: ScriptRecord, report: WorkerReport) -> J
     found = record.metrics.get(one.metric)
     if found is None or not found.samples:
         return JudgedThreshold(objective, _without_samples(selector, expression, record))
-    return JudgedThreshold(objective, _reading(found, expression, report))
+    return JudgedThreshold(objective, _reading(selector.metric, found, expression, report))
 
 
 def _without_samples(
@@ -92,14 +94,14 @@ def _without_samples(
 
 
 def _reading(
-    metric: ToolMetric, expression: Expression, report: WorkerReport
+    name: str, metric: ToolMetric, expression: Expression, report: WorkerReport
 ) -> Reading | NoReading:
     method = expression.method
     if method not in METHODS[metric.kind]:
         allowed = ", ".join(METHODS[metric.kind])
         return NoReading(f"is not judged: a {metric.kind} has only {allowed}", metric.samples)
     if metric.kind == "Gauge":
-        return _last(metric, expression, report.workers)
+        return _last(metric, expression, report.workers, name)
     if metric.kind == "Counter" and method == "rate":
         if report.load_time <= 0:
             return NoReading("has no value, because the load has no length", metric.samples)
@@ -129,17 +131,15 @@ _SIMPLE: Mapping[str, Callable[[ToolMetric], float]] = {
 }
 
 
-def _last(metric: ToolMetric, expression: Expression, workers: int) -> Reading:
+def _last(metric: ToolMetric, expression: Expression, workers: int, name: str) -> Reading:
     """The last value of a Gauge: of several workers, somewhere between its extremes."""
     if workers == 1:
         return _exact(metric.last, metric.samples, expression)
-    return _between(
-        metric.least,
-        metric.greatest,
-        metric.samples,
-        expression,
-        f"each of {workers} workers has a last value of its own",
-    )
+    doubt = f"each of {workers} workers has a last value of its own"
+    most = metric.greatest
+    if name in _OF_EACH:
+        doubt, most = f"each of {workers} workers has users of its own", most * workers
+    return _between(metric.least, most, metric.samples, expression, doubt)
 
 
 def _percentile(metric: ToolMetric, quantile: float, expression: Expression) -> Reading | NoReading:

@@ -146,7 +146,7 @@ def test_the_rate_of_a_counter_is_per_second_of_the_load() -> None:
     ],
 )
 def test_of_several_workers_a_gauge_is_known_within_its_extremes(source: str, verdict: str) -> None:
-    found, message = told("vus", source, gauge(1, 9), workers=2)
+    found, message = told("size", source, gauge(1, 9), workers=2)
     assert found == verdict
     assert "was 1 to 9" in message
     if verdict == "Inconclusive":
@@ -154,7 +154,14 @@ def test_of_several_workers_a_gauge_is_known_within_its_extremes(source: str, ve
 
 
 def test_a_gauge_that_is_the_same_everywhere_is_known() -> None:
-    assert told("vus_max", "value==4", gauge(4, 4), workers=2)[0] == "Pass"
+    assert told("size", "value==4", gauge(4, 4), workers=2)[0] == "Pass"
+
+
+def test_users_of_several_workers_are_users_together() -> None:
+    assert told("vus_max", "value==4", gauge(4, 4), workers=2)[0] == "Inconclusive"
+    assert told("vus_max", "value<=8", gauge(4, 4), workers=2)[0] == "Pass"
+    assert told("vus", "value<1", gauge(1, 4), workers=2)[0] == "Fail"
+    assert told("vus", "value<5", gauge(1, 4), workers=1)[0] == "Pass"
 
 
 def test_a_selector_is_what_the_threshold_is_of() -> None:
