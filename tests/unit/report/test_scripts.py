@@ -5,6 +5,7 @@ import json
 import pytest
 
 from perfrun.api.run.perfrun import PerfRun
+from perfrun.controller.metrics.figures import figures_of
 from perfrun.logic.comparison.differences import warnings_about
 from perfrun.logic.comparison.measurables import measurables
 from perfrun.logic.comparison.model import Reported
@@ -141,3 +142,9 @@ def test_times_of_different_clocks_are_not_compared(run):
     told = list(warnings_about([Reported(run, None), Reported(other, None)]))
     assert told[0].startswith("times are not compared")
     assert next(one.metric for one in measurables([run, run])) == "latency.p50"
+
+
+def test_names_that_a_script_chooses_are_no_labels(run):
+    figures = figures_of(run)
+    assert [one.step for one in figures.parts] == [""]
+    assert [one.labels[:2] for one in figures.slos] == [("latency.p95", "checkout")]
