@@ -32,6 +32,7 @@ http {{
 # Answered from memory: with a file, nginx would be busy before the clients are.
 _PLACES = """
 location = / {{ default_type text/plain; return 200 'ok\\n'; }}
+location = /status {{ stub_status; }}
 location = /orders {{ default_type application/json; {answer} }}
 location = /large {{ default_type application/octet-stream; alias {folder}/large; }}
 location /items {{ default_type application/json; return 200 '[{{"id": 1}}, {{"id": 2}}]'; }}
