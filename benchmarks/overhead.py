@@ -1,8 +1,8 @@
 """What perfrun costs a tool whose script it runs: ``python -m benchmarks.overhead``.
 
-Three rates of k6 in turn, round after round, each with everything that belongs to it on one core:
-k6 alone; k6 that writes its samples to a FIFO that is only drained; and k6 under ``perfrun run``.
-Requests are counted by nginx, on the other core.
+Three rates of k6 in turn, round after round, k6 on one core: alone; writing its samples to a FIFO
+that is only drained; and under ``perfrun run``. Who reads is on the other core, beside nginx, which
+counts the requests; with ``--together`` it shares the core of k6.
 """
 
 import argparse
@@ -45,9 +45,13 @@ spec:
 """
 
 
+READER = cores.SERVER
+"""The core of who reads."""
+
+
 def alone(folder: Path) -> None:
     """k6 as users run it."""
-    _pinned([program("k6"), "run", "--quiet", "--no-usage-report", "script.js"], folder)
+    _run(["k6", "run", "--quiet", "--no-usage-report", "script.js"], folder)
 
 
 def drained(folder: Path) -> None:
@@ -57,24 +61,22 @@ def drained(folder: Path) -> None:
     # Also for writing, so that it does not end before k6 has opened it.
     file = os.open(fifo, os.O_RDWR)
     reader = threading.Thread(target=_drain, args=[file])
-    os.sched_setaffinity(0, {int(cores.CLIENT)})
     reader.start()
     try:
         options = ["--no-thresholds", "--summary-mode", "disabled", "--no-usage-report"]
         output = ["--out", f"json={fifo}", "--system-tags", ",".join(TAGS)]
-        _pinned([program("k6"), "run", "--quiet", *options, *output, "script.js"], folder)
+        _run(["k6", "run", "--quiet", *options, *output, "script.js"], folder)
     finally:
         os.write(file, _END)
         reader.join()
         os.close(file)
         fifo.unlink()
-        os.sched_setaffinity(0, {int(cores.CLIENT), int(cores.SERVER)})
 
 
 def under_perfrun(folder: Path) -> None:
     """``perfrun run``, with its worker and its launcher."""
     command = [sys.executable, "-m", "perfrun.cli.main", "run", "test.yaml", "--json", "run.json"]
-    _pinned(command, folder)
+    _run(["taskset", "-c", READER, *command], folder)
     status = json.loads((folder / "run.json").read_text())["status"]
     say(f"  perfrun itself measured {status['summary']['throughput']}")
 
@@ -88,15 +90,16 @@ _END = b"\nno row of k6\n"
 
 
 def _drain(file: int) -> None:
+    os.sched_setaffinity(0, {int(READER)})
     while not os.read(file, 1024 * 1024).endswith(_END):
         pass
 
 
-def _pinned(argv: Sequence[object], folder: Path) -> None:
-    """Run a command on the client's core. Raises RuntimeError when it fails."""
-    path = f"{program('k6').parent}:{os.environ['PATH']}"
+def _run(argv: Sequence[str], folder: Path) -> None:
+    """Run a command for which k6 is one that is pinned. Raises RuntimeError when it fails."""
+    path = f"{folder}:{os.environ['PATH']}"
     done = subprocess.run(
-        ["taskset", "-c", cores.CLIENT, *map(str, argv)],
+        ["env", *argv],  # finds it on the PATH of the environment below
         cwd=folder,
         env={**os.environ, "PATH": path},
         stdin=subprocess.DEVNULL,
@@ -119,6 +122,9 @@ def rates(rounds: int, seconds: int, users: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {name: [] for name in WAYS}
     with serving() as target, tempfile.TemporaryDirectory(prefix="perfrun-bench-") as name:
         folder = Path(name)
+        pinned = f'#!/bin/sh\nexec taskset -c {cores.CLIENT} {program("k6")} "$@"\n'
+        (folder / "k6").write_text(pinned)
+        (folder / "k6").chmod(0o755)
         script = _SCRIPT.format(url=target.plain, seconds=seconds, users=users)
         (folder / "script.js").write_text(script)
         host = target.plain.removeprefix("http://")
@@ -140,7 +146,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--users", type=int, default=32)
+    parser.add_argument("--together", action="store_true", help="who reads shares the core of k6")
     chosen = parser.parse_args()
+    global READER
+    READER = cores.CLIENT if chosen.together else cores.SERVER
     if not cores.ENOUGH:
         sys.exit("the benchmark needs two cores: one for k6, one for nginx")
     found = rates(chosen.rounds, chosen.seconds, chosen.users)

@@ -1,8 +1,11 @@
 """What a tool has measured so far: requests in the tallies of any load, and its own metrics."""
 
 import time
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from perfrun.engine.errors import ErrorClass
 from perfrun.engine.record.recorder import ErrorClasses, Folded, StepTally, Totals
@@ -62,9 +65,8 @@ class _Metric:
         if at >= self.last_at:
             record.last, self.last_at = values[-1], at
         if record.values is not None:
-            record.values.fold(
-                [round(max(-1.0, min(value * SCALE, MAX_VALUE_NS))) for value in values]
-            )
+            scaled = np.clip(np.asarray(values) * SCALE, -1.0, MAX_VALUE_NS)
+            record.values.fold(np.rint(scaled).astype(np.int64))
 
 
 class _Scenario:
@@ -125,7 +127,10 @@ class SampleRecorder:
         """As :meth:`SampleRows.requests`."""
         tally = self._steps.get((scenario, step)) or self._step(scenario, step, len(durations))
         number = len(durations)
-        if min(durations) < 0 or max(durations) > MAX_VALUE_NS:
+        if isinstance(durations, array):  # many
+            within = np.clip(np.frombuffer(durations, np.int64), 0, MAX_VALUE_NS)
+            durations = array("q", within.tobytes())
+        else:
             durations = [max(0, min(one, MAX_VALUE_NS)) for one in durations]
         tally.sent += number
         tally.bytes_received += received

@@ -124,7 +124,8 @@ class K6:
         await self._change({"paused": False})
 
     async def is_over(self) -> bool:
-        return await self._status() >= _ENDED
+        # Only worker 0's k6 outlives its load.
+        return self._share.index == 0 and await self._status() >= _ENDED
 
     async def teardown(self) -> None:
         await self._call("POST", "/teardown")

@@ -4,10 +4,13 @@ JSON and not CSV: it costs k6 the same, a row is always one line, and it says th
 """
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from math import isfinite
+
+import numpy as np
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
@@ -19,6 +22,8 @@ MAX_ROW = 64 * 1024
 """Bytes of a row; a longer one is unreadable."""
 MAX_SERIES = 4096
 """Different tags of one metric that are kept parsed."""
+_MAX_MS = 9e9
+"""The longest duration that is recorded, in ms."""
 _NAME = len(b'{"metric":"')
 _KINDS: dict[str, MetricType] = {
     "trend": "Trend",
@@ -227,7 +232,8 @@ class K6Decoder:
         derived = self._plain if is_http else set()
 
         def take(values: list[float], at: int) -> None:
-            durations = [round(min(value, 1e9) * NS_PER_MS) for value in values]
+            ns = np.rint(np.clip(values, 0.0, _MAX_MS) * NS_PER_MS).astype(np.int64)
+            durations = array("q", ns.tobytes())
             rows.requests(
                 scenario, step, at, durations, error, status if is_http else 0, message=message
             )
