@@ -90,10 +90,11 @@ async def scraper(
 
 
 @pytest.mark.parametrize("scraper", ["kubernetes"], indirect=True)
-async def test_the_api_server_says_who_may_read(
+async def test_the_api_server_says_who_may_read_and_nothing_is_said_without_tls(
     scraper: Scraper, server: ApiServer, tmp_path: Path
 ) -> None:
     server.kubectl("-n", SYSTEM, "create", "serviceaccount", "scrape")
+    await _nothing_is_said_without_tls(scraper)
     assert (await scraper.get()).status_code == 401
     assert (await scraper.get("made-up")).status_code == 401
     refused = await scraper.get(scraper.token("scrape"))
@@ -126,8 +127,7 @@ async def test_an_installation_for_some_namespaces_has_a_token(
     await scraper.by_prometheus(token, tmp_path)
 
 
-@pytest.mark.parametrize("scraper", ["kubernetes"], indirect=True)
-async def test_nothing_is_said_without_tls(scraper: Scraper) -> None:
+async def _nothing_is_said_without_tls(scraper: Scraper) -> None:
     address = scraper._operator.scraped.rpartition("/")[2]
     reader, writer = await asyncio.open_connection(*address.split(":"))
     writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
