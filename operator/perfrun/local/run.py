@@ -36,6 +36,7 @@ from perfrun.logic.run.losses import losses, untidy
 from perfrun.measure.observed import add_observations
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.report import WorkerReport, merge
+from perfrun.reach.errors import ErrorClass
 
 LEAD = 300 * NS_PER_MS
 STOP_SECONDS = STOP_GRACE // NS_PER_S
@@ -43,10 +44,6 @@ STOP_SECONDS = STOP_GRACE // NS_PER_S
 BY_SIGTERM = "by SIGTERM"
 _AT_ONCE = "perfrun was told to end at once"
 _SHUTDOWN_SECONDS = 1.0
-_REFUSED = "Connect"
-"""The error class of connections that nothing accepts."""
-_STARTING = "Starting"
-"""That of a script's tool that is not ready yet."""
 _TICK_SECONDS = 0.1
 
 
@@ -266,7 +263,7 @@ class _Run:
         trouble = self._coordinator.trouble(plan.uid)
         # While all are ready, as during a setup, none has a problem with the target.
         troubled = session.arrived == session.workers != session.ready_count
-        if trouble is not None and trouble.reason == _STARTING:
+        if trouble is not None and trouble.reason == ErrorClass.NOT_READY:
             troubled = False
         self._troubled_since = (self._troubled_since or now) if troubled else None
         under_load = Phase.COLLECTING if self._collecting else Phase.RUNNING
@@ -288,7 +285,7 @@ class _Run:
             silent=self._coordinator.silent(plan.uid),
             troubled_since=self._troubled_since,
             nobody_listens=trouble is not None
-            and trouble.reason == _REFUSED
+            and trouble.reason == ErrorClass.CONNECT
             and _is_expected_up(plan),
             stop=self._stop.reason,
             stopped=self._stopped,

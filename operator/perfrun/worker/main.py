@@ -187,7 +187,7 @@ class Worker:
         trouble = await self._unless_terminated(reaching.tried())
         while True:
             ready = Ready(ceiling=reached, trouble=trouble, setup=self._setup)
-            if isinstance(engine, ScriptEngine):
+            if not isinstance(engine, Engine):
                 ready.script_hash = engine.files_hash
                 ready.aborts = engine.aborts
                 ready.master = engine.master if self._config.index == 0 else None
