@@ -7,6 +7,7 @@ import pytest
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.engine.browser.problems import endpoint_of, failure_of, not_started
 from perfrun.engine.browser.socks import Endpoint
+from perfrun.engine.browser.steps import compile_pages
 from perfrun.engine.browser.timing import (
     PageState,
     blocked,
@@ -15,6 +16,7 @@ from perfrun.engine.browser.timing import (
     quiet_since,
     seen_of,
 )
+from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.kinds import kind_of
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.reach.errors import DataError, ErrorClass, OpenError
@@ -187,3 +189,17 @@ def test_without_playwright_it_is_said_what_brings_it(monkeypatch: pytest.Monkey
     assert (
         "pip install '.[browser]' in a clone of perfrun; in a cluster, set" in caught.value.message
     )
+
+
+def test_a_phase_without_steps_is_compiled_too() -> None:
+    """As the setup of a test that has none."""
+    spec = PerfTestSpec.parse(
+        {
+            "target": {"browser": {"url": "http://shop"}},
+            "scenarios": [{"name": "s", "steps": [{"name": "a", "browser": {"goto": "/"}}]}],
+            "load": {"burst": {"requests": 1, "concurrency": 1}},
+        }
+    )
+    plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
+    plan.scenarios[0].steps.clear()
+    assert compile_pages(plan, Values()) == [CompiledScenario("s", [])]

@@ -52,7 +52,7 @@ def compile_pages(plan: RunPlan, values: Values) -> list[CompiledScenario]:
     """Every step of a plan, compiled. Raises DataError for what cannot be resolved."""
     compiler = Compiler(plan.seed, plan.variables, read_feeds(plan, values))
     base = plan.target.the_browser.url.rstrip("/")
-    last = {id(scenario.steps[-1]) for scenario in plan.scenarios}
+    last = {id(step) for scenario in plan.scenarios for step in scenario.steps[-1:]}
 
     def build(step: Step, where: str) -> PageStep:
         request = step.the_browser
