@@ -1,0 +1,31 @@
+"""The options of ``perfrun init`` for the resources of other operators."""
+
+import pytest
+
+from perfrun.cli.terminal.exits import Exit
+from perfrun.local.files.manifests import parse_manifests
+from tests.unit.cli.init.peers.test_k6_testrun import WHOLE
+from tests.unit.cli.init.peers.test_locust_test import V2
+from tests.unit.cli.init.test_command import made
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "tool"), [("k6_testruns", WHOLE, "k6"), ("locust_tests", V2, "Locust")]
+)
+def test_a_file_is_what_its_option_says(tmp_path, option, text, tool):
+    file = tmp_path / "peer.yaml"
+    file.write_text(text)
+    code, written, said = made(**{option: [str(file)]})
+    assert (code, said) == (Exit.OK, "")
+    (manifest,) = parse_manifests("f", written.encode())
+    assert manifest.problems == ()
+    assert manifest.test.spec.target.script.tool == tool
+    assert "# Not carried over: " in written
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    file = tmp_path / "peer.yaml"
+    file.write_text(V2)
+    code, written, said = made(k6_testruns=[str(file)])
+    assert (code, written) == (Exit.USAGE, "")
+    assert "has no TestRun of k6.io" in said
