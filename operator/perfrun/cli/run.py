@@ -263,7 +263,7 @@ def _with_values(
     problems: list[str] = []
     for manifest in manifests:
         if manifest.test is not None:
-            values, missing = find_values(manifest.test, held, secrets)
+            values, missing = find_values(manifest.test, held, secrets, manifest.folder)
             tests.append(WantedTest(manifest.test, values, manifest.overrides, manifest.folder))
             problems += [manifest.remark(sentence).line("error") for sentence in missing]
     return tests, problems

@@ -56,9 +56,12 @@ def parse_held(document: Mapping[str, Any]) -> tuple[Held, list[Problem]]:
 
 
 def find_values(
-    test: PerfTest, held: Iterable[Held], folder: Path | None
+    test: PerfTest, held: Iterable[Held], folder: Path | None, beside: Path | None = None
 ) -> tuple[FoundValues, list[str]]:
-    """The values that a test names, and a sentence for each that is missing."""
+    """The values that a test names, and a sentence for each that is missing.
+
+    ``beside`` is the folder of its manifest: a script's files may be there.
+    """
     given = {
         (one.kind, one.name, key): value
         for one in held
@@ -67,7 +70,7 @@ def find_values(
     }
     found: dict[ValueRef, Path | bytes] = {}
     missing: list[str] = []
-    for ref in sorted({*value_refs(test.spec), *_files(test, given, folder)}):
+    for ref in sorted({*value_refs(test.spec), *_files(test, given, folder, beside)}):
         file = folder.resolve() / ref.name / ref.key if folder is not None else None
         if file is not None and file.is_file():
             found[ref] = file
@@ -79,21 +82,25 @@ def find_values(
 
 
 def _files(
-    test: PerfTest, given: Iterable[tuple[str, str, str]], folder: Path | None
+    test: PerfTest,
+    given: Iterable[tuple[str, str, str]],
+    folder: Path | None,
+    beside: Path | None,
 ) -> Iterator[ValueRef]:
-    """The keys of the ConfigMap with a script's files: all that it has here, and the script."""
+    """The keys of the ConfigMap with a script's files: all that it has here, and the script; none
+    if it is not here, and the script is beside the manifest.
+    """
     script = test.spec.target.script
     if script is None or script.files is None or script.files.config_map is None:
         return
     name = script.files.config_map.name
     here = folder / name if folder is not None else None
-    yield ValueRef("ConfigMap", name, script.entry.removeprefix(f"{SCRIPTS_FOLDER}/"))
-    for kind, holder, key in given:
-        if (kind, holder) == ("ConfigMap", name):
-            yield ValueRef("ConfigMap", name, key)
-    for file in here.iterdir() if here is not None and here.is_dir() else ():
-        if file.is_file():
-            yield ValueRef("ConfigMap", name, file.name)
+    keys = {key for kind, holder, key in given if (kind, holder) == ("ConfigMap", name)}
+    if here is not None and here.is_dir():
+        keys |= {file.name for file in here.iterdir() if file.is_file()}
+    entry = script.entry.removeprefix(f"{SCRIPTS_FOLDER}/")
+    if keys or beside is None or not (beside / entry).is_file():
+        yield from (ValueRef("ConfigMap", name, key) for key in {*keys, entry})
 
 
 def lay_out(values: FoundValues, tree: Path) -> None:

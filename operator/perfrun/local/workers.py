@@ -203,7 +203,8 @@ class WorkerProcesses:
         script = self._plan.target.script
         if script is None or script.files is None or script.files.config_map is None:
             return self._beside
-        return self._folder / "values" / "configmaps" / script.files.config_map.name
+        found = self._folder / "values" / "configmaps" / script.files.config_map.name
+        return found if found.is_dir() else self._beside
 
     async def _start(self, index: int) -> WorkerProcess:
         token_file = self._folder / f"token-{index}"

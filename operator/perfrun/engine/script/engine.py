@@ -47,6 +47,8 @@ CHECK_SECONDS = 2.0
 """How long one check waits for the tool to be ready; the worker reports in between."""
 PATIENCE = 8.0
 """Seconds for a tool to end; the launcher gives it five of them."""
+ANSWER_SECONDS = 2.0
+"""How long a tool that is told to stop may take to answer."""
 TEARDOWN_SECONDS = 60.0
 LOST = (
     "its container or process was killed from outside, for example because memory ran out "
@@ -286,7 +288,8 @@ class ScriptEngine:
             if not stopping.done():
                 limit = format_exact_duration(most)
                 self.stop(f"the script was still running after {limit} (load.maxDuration)")
-            await self._tool.stop()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tool.stop(), ANSWER_SECONDS)
             done, _ = await asyncio.wait({over}, timeout=STOP_GRACE / NS_PER_S)
             if not done:
                 self._place.stop()

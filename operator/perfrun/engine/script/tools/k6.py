@@ -30,10 +30,10 @@ _TIMEOUT = 5.0
 _VERSION, _OPTIONS = 0, 1
 """The commands before the load, by number."""
 # errext/exitcodes of k6
-_AS_TOLD = frozenset({0, 97, 99, 110})
-"""It ended; 99: a threshold was missed, which perfrun judges; 110: the script called exec.test.fail
-"""
-_WHEN_STOPPED = frozenset({103, 105})
+_AS_TOLD = frozenset({0, 97, 99, 103, 110})
+"""It ended; 99: a threshold was missed, which perfrun judges; 103: it was stopped over its REST
+API; 110: the script called exec.test.fail."""
+_BY_SIGNAL = 105
 _SENTENCES = {
     100: "the setup of the script took longer than its setupTimeout",
     101: "the teardown of the script took longer than its teardownTimeout",
@@ -65,7 +65,14 @@ class K6:
         script = [*share.args, share.entry]
         control = ["--address", f"127.0.0.1:{share.port}", "--config", str(config), "--paused"]
         once = ["--no-setup", "--no-teardown", *(["--linger"] if share.index == 0 else [])]
-        output = ["--quiet", "--no-thresholds", "--no-summary", "--out", f"json={share.samples}"]
+        output = [
+            "--quiet",
+            "--no-thresholds",
+            "--summary-mode",
+            "disabled",
+            "--out",
+            f"json={share.samples}",
+        ]
         tags = ["--system-tags", ",".join(TAGS)]
         inspect = [PROGRAM, "inspect", "--execution-requirements", "--include-system-env-vars"]
         return CommandOrder(
@@ -114,7 +121,7 @@ class K6:
             return -1
 
     async def setup(self) -> str:
-        answer = await self._call("POST", "/setup")
+        answer = await self._call("POST", "/setup", patience=None)
         return json.dumps(_data(answer))
 
     async def use(self, data: str) -> None:
@@ -128,7 +135,7 @@ class K6:
         return self._share.index == 0 and await self._status() >= _ENDED
 
     async def teardown(self) -> None:
-        await self._call("POST", "/teardown")
+        await self._call("POST", "/teardown", patience=None)
 
     async def stop(self) -> None:
         try:
@@ -140,9 +147,16 @@ class K6:
         data = {"data": {"type": "status", "id": "default", "attributes": attributes}}
         await self._call("PATCH", "/status", json.dumps(data))
 
-    async def _call(self, method: str, path: str, content: str | None = None) -> httpx.Response:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        content: str | None = None,
+        patience: float | None = _TIMEOUT,
+    ) -> httpx.Response:
+        """``patience``: seconds; None: the caller sets the limit. Raises EngineError."""
         try:
-            answer = await self._http.request(method, path, content=content, timeout=None)
+            answer = await self._http.request(method, path, content=content, timeout=patience)
         except httpx.HTTPError as error:
             raise EngineError(ErrorClass.CONNECT, "its REST API does not answer") from error
         if answer.status_code >= 400:
@@ -154,7 +168,7 @@ class K6:
         return self._decoder
 
     def failure(self, end: CommandEnd) -> str | None:
-        if end.code in _AS_TOLD or (end.stopped and end.code in _WHEN_STOPPED):
+        if end.code in _AS_TOLD or (end.stopped and end.code == _BY_SIGNAL):
             return None
         if end.code is None or end.code not in _SENTENCES:
             return end.failure
@@ -254,10 +268,10 @@ def _duration(text: str) -> int:
 
 
 def _data(answer: httpx.Response) -> Any:
-    """The setup's data of an answer."""
+    """The setup's data of an answer; None: it returned nothing, or there is no setup."""
     try:
-        return answer.json()["data"]["attributes"]["data"]
-    except (ValueError, KeyError, TypeError) as error:
+        return answer.json()["data"]["attributes"].get("data")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(ErrorClass.DATA, "its REST API wrote no data of the setup") from error
 
 
