@@ -7,8 +7,6 @@ from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.shares import lacks_share
 from perfrun.logic.problems import Problem, field_path
 
-FINISHED: frozenset[ToolName] = frozenset({"k6", "Locust", "JMeter"})
-"""The tools that work."""
 OWN_FLAGS: Mapping[ToolName, frozenset[str]] = {
     "k6": frozenset(
         {
@@ -52,12 +50,8 @@ OWN_PROPERTIES = tuple(
 
 
 def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
-    """A tool that this version cannot run, and arguments that perfrun sets itself."""
+    """Arguments that perfrun sets itself, and those that cannot be divided."""
     target = spec.target.the_script
-    if target.tool not in FINISHED:
-        yield Problem(
-            "spec.target.script.tool", f"{target.tool} is not supported in this version of perfrun"
-        )
     own = OWN_FLAGS.get(target.tool, frozenset())
     for index, argument in enumerate(target.args):
         flag = argument.partition("=")[0]
@@ -72,7 +66,7 @@ def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                 field_path(["spec", "target", "script", "args", index]),
                 f"perfrun sets {argument.partition('=')[0].removeprefix('-J')} itself: remove it",
             )
-        if target.divided == "Properties" and lacks_share(argument, spec.load.workers):
+        elif target.divided == "Properties" and lacks_share(argument, spec.load.workers):
             yield Problem(
                 field_path(["spec", "target", "script", "args", index]),
                 f"{argument.removeprefix('-J')} cannot be shared by {spec.load.workers} workers: "

@@ -31,9 +31,8 @@ SCRIPT = {
 
 
 @pytest.fixture
-def scripted(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def scripted(world: World) -> World:
     """The test is a script of two workers; its Services exist, its files do not."""
-    monkeypatch.setattr("perfrun.logic.accept.scripts.FINISHED", {"k6"})
     test = perf_test(target={"script": SCRIPT}, load={"workers": 2, "maxDuration": "5m"})
     body = world.kube.all(PERF_TESTS)[0]
     body["spec"] = test.spec.model_dump(mode="json", exclude_unset=True)

@@ -11,11 +11,6 @@ from tests.unit.logic.build import spec
 SCRIPT = {"tool": "k6", "image": "k6:1", "entry": "/shop.js", "targets": ["shop:80"]}
 
 
-@pytest.fixture(autouse=True)
-def _finished(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perfrun.logic.accept.scripts.FINISHED", {"k6", "Locust", "JMeter"})
-
-
 def written(**script: Any) -> dict[str, Any]:
     target = {name: value for name, value in (SCRIPT | script).items() if value is not None}
     return {"target": {"script": target}, "load": {"maxDuration": "1m", "workers": 2}}
@@ -58,3 +53,36 @@ def test_what_only_a_cluster_needs_is_refused_there_and_a_warning_elsewhere(
 def test_the_targets_of_a_script_are_its_lock_in_one_spelling() -> None:
     body = written(targets=["shop:80", "shop.team.svc:80", "pay.money:443"])
     assert examine(body, "team").target == "shop.team:80,pay.money:443"
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument", "told"),
+    [
+        ("k6", "--out=csv", "perfrun sets --out itself: remove it"),
+        ("Locust", "--headless", "perfrun sets --headless itself: remove it"),
+        ("Locust", "--master-port=7", "perfrun sets --master-port itself: remove it"),
+        ("Locust", "-fother.py", "perfrun sets -f itself: remove it"),
+        ("JMeter", "-n", "perfrun sets -n itself: remove it"),
+        ("JMeter", "-lother.jtl", "perfrun sets -l itself: remove it"),
+        ("JMeter", "-Jperfrun.index=1", "perfrun sets perfrun.index itself: remove it"),
+        ("JMeter", "-Jjmeter.save.saveservice.label=false",
+         "perfrun sets jmeter.save.saveservice.label itself: remove it"),
+        ("JMeter", "-Jperfrun.threads=1",
+         "perfrun.threads=1 cannot be shared by 2 workers: some of them would have no part of it. "
+         "Raise it, or use fewer workers"),
+    ],
+)  # fmt: skip
+def test_what_perfrun_sets_or_cannot_divide_is_refused(tool: str, argument: str, told: str) -> None:
+    assert problems(tool=tool, args=["x", argument]) == [f"spec.target.script.args[1]: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "args", "more"),
+    [
+        ("Locust", ["-u", "9", "--host=http://shop:80", "--stop-timeout", "1", "--tags", "a"], {}),
+        ("JMeter", ["-Jperfrun.threads=2", "-Jhost=shop", "-q", "/more.properties"], {}),
+        ("JMeter", ["-Jperfrun.threads=1"], {"split": "None"}),
+    ],
+)
+def test_other_arguments_are_fine(tool: str, args: list[str], more: dict[str, Any]) -> None:
+    assert problems(tool=tool, args=args, **more) == []
