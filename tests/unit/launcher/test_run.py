@@ -281,3 +281,21 @@ def test_both_sides_have_the_same_names() -> None:
         CommandEnd(missing=None, code=0, signal=None, stopped=False, peak=1, tail="").to_bytes()
     )
     assert all(f'"{name}": ' in source for name in end_of)
+
+
+def test_commands_before_it_leave_what_they_wrote(tmp_path: Path) -> None:
+    before = [list(python("print('first')")), list(python("import os; print(os.environ['A'])"))]
+    found = ended(tmp_path, *python("print('last')"), before=before, env={"A": "second"})
+    assert (found.code, found.tail) == (0, "last\n")
+    assert (tmp_path / "before-0").read_text() == "first\n"
+    assert (tmp_path / "before-1").read_text() == "second\n"
+
+
+def test_nothing_more_is_started_after_one_that_fails(tmp_path: Path) -> None:
+    code = "import sys; print('half'); print('why', file=sys.stderr); sys.exit(4)"
+    touched = tmp_path / "touched"
+    main = python(f"open({str(touched)!r}, 'w')")
+    found = ended(tmp_path, *main, before=[list(python(code))])
+    assert (found.code, found.tail) == (4, "why\n")
+    assert not touched.exists()
+    assert not (tmp_path / "before-0").exists()
