@@ -1,8 +1,5 @@
 """Runs and their results, from an API server over HTTP."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from perfrun.cli.cluster.refusals import sentence
@@ -10,7 +7,6 @@ from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.sources import RunArgumentError, Sources
 from perfrun.kube.errors import KubeError
 from tests.unit.cli.fake_api import FakeApi, perftest_body, status_body
-from tests.unit.cli.fixtures_cluster import cluster_of
 from tests.unit.cli.test_sources import kept
 from tests.unit.report.test_reading import a_result
 
@@ -28,12 +24,6 @@ def held() -> FakeApi:
 @pytest.fixture
 def api() -> FakeApi:
     return held()
-
-
-@pytest.fixture
-def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    with cluster_of(api, tmp_path, monkeypatch, "shop") as cluster:
-        yield cluster
 
 
 def sources(cluster: Cluster) -> Sources:

@@ -25,6 +25,16 @@ ENV = {
 }
 
 
+class HandClock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self, now: float = 100.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
 def settings(**env: str) -> Settings:
     return Settings.from_env({**ENV, **env})
 

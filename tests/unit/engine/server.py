@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -173,3 +174,9 @@ def step(path: str, name: str = "x", expect: object = None, **http: object) -> d
 def burst(requests: int, concurrency: int | None = None, **load: object) -> dict[str, object]:
     """A burst, one at a time unless told otherwise."""
     return {"burst": {"requests": requests, "concurrency": concurrency or 1}, **load}
+
+
+def bare(data: bytes) -> bytes:
+    """Deflate without the header of zlib, as some servers send it."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()

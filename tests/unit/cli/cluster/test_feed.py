@@ -1,7 +1,6 @@
 """What changes, through everything that ends a watch."""
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from perfrun.kube.client import Kube
 from perfrun.kube.errors import AwayError, GoneError, KubeError
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, Resource
 from tests.unit.cli.fake_api import FakeApi, run_body, status_body
-from tests.unit.cli.fixtures_cluster import cluster_of
 
 
 class Script(Kube):
@@ -94,17 +92,6 @@ async def test_a_server_that_is_away_is_said_and_asked_again_ever_later():
     found, pauses = await seen(script, 10)
     assert [type(change) for change in found] == [Listed, *[Away] * 7, Listed, Changed]
     assert pauses == [0.5, 1, 2, 4, 8, 15, 15]
-
-
-@pytest.fixture
-def api() -> FakeApi:
-    return FakeApi()
-
-
-@pytest.fixture
-def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    with cluster_of(api, tmp_path, monkeypatch) as cluster:
-        yield cluster
 
 
 def test_several_kinds_come_in_one_place(api: FakeApi, cluster: Cluster):

@@ -1,15 +1,12 @@
 """``perfrun logs``: of the workers, or of what is known once they are gone."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from perfrun.cli.cluster.logs import logs
 from perfrun.cli.cluster.shell import Cluster
 from perfrun.cli.terminal.exits import Exit
 from tests.unit.cli.fake_api import FakeApi, pod_body, run_body
-from tests.unit.cli.fixtures_cluster import Streams, cluster_of
+from tests.unit.cli.fixtures_cluster import Streams
 
 
 @pytest.fixture
@@ -37,12 +34,6 @@ def api() -> FakeApi:
         },
         logs={"pr-api-2-2": "two\n", "pr-api-2-10": "ten \x1b[31m\nten again\n"},
     )
-
-
-@pytest.fixture
-def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    with cluster_of(api, tmp_path, monkeypatch) as cluster:
-        yield cluster
 
 
 def said(

@@ -34,18 +34,6 @@ from tests.unit.cli.fake_api import FakeApi, run_body, serving, status_body
 from tests.unit.cli.fixtures_cluster import cluster_of
 
 
-@pytest.fixture
-def api() -> FakeApi:
-    return FakeApi()
-
-
-@pytest.fixture
-def cluster(api: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """In the namespace of the kubeconfig: shop."""
-    with cluster_of(api, tmp_path, monkeypatch) as cluster:
-        yield cluster
-
-
 def forbidden(verb: str, user: str) -> dict:
     said = (
         f'perfruns.perfrun.dev is forbidden: User "{user}" cannot {verb} resource "perfruns" in '

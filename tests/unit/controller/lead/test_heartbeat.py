@@ -7,22 +7,15 @@ import time
 import pytest
 
 from perfrun.controller.lead.heartbeat import BEAT_S, WORST_OF_S, Heartbeat
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.controller.build import HandClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> HandClock:
+    return HandClock()
 
 
-def test_a_loop_that_beats_in_time_is_never_late(clock: Clock) -> None:
+def test_a_loop_that_beats_in_time_is_never_late(clock: HandClock) -> None:
     heart = Heartbeat(clock)
     for _ in range(100):
         clock.now += BEAT_S
@@ -30,7 +23,7 @@ def test_a_loop_that_beats_in_time_is_never_late(clock: Clock) -> None:
     assert (heart.lag, heart.worst()) == (0.0, 0.0)
 
 
-def test_a_stall_shows_while_it_lasts_and_for_a_minute_after(clock: Clock) -> None:
+def test_a_stall_shows_while_it_lasts_and_for_a_minute_after(clock: HandClock) -> None:
     heart = Heartbeat(clock)
     clock.now += BEAT_S + 7
     assert (heart.lag, heart.worst()) == (7.0, 7.0)

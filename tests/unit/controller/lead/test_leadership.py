@@ -9,18 +9,12 @@ from perfrun.controller.lead.leadership import Leadership, LostLeaseError, NotLe
 from perfrun.kube.errors import KubeError
 from perfrun.kube.resources import LEASES
 from perfrun.logic.run.lease import LEASE_S, RENEW_WITHIN_S, RETRY_S
-from tests.unit.controller.build import settings
+from tests.unit.controller.build import HandClock, settings
 from tests.unit.controller.fake_kube import FakeKube
 
 
-class Clock:
-    """Goes on while somebody sleeps, and when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+class Clock(HandClock):
+    """Time also passes while somebody sleeps."""
 
     async def sleep(self, seconds: float) -> None:
         self.now += seconds

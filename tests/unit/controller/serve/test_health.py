@@ -12,15 +12,7 @@ from perfrun.controller.serve import health as module
 from perfrun.controller.serve.front import probes_app
 from perfrun.controller.serve.health import DEAD_AFTER_S, LOST_AFTER_S, Health, Resync, Watch
 from perfrun.kube.resources import PERF_RUNS, PERF_TESTS, Resource
-from tests.unit.controller.build import Json, perf_run, run_body, settings
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.unit.controller.build import HandClock, Json, perf_run, run_body, settings
 
 
 @dataclass
