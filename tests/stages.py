@@ -66,7 +66,7 @@ def _beside(folder: str, processes: int, *chosen: str) -> Words:
 
 
 _CLUSTER = [*_PYTHON, "tests.cluster"]
-_BUILD = [*_CLUSTER, "build", "--e2e"]
+_BUILD = [*_CLUSTER, "build", "--e2e", "--scripts"]
 _OF_BENCHMARK = "registry.example/shop/order-book-benchmarks:1.4"
 _OF_PERFRUN = "--build-arg=PERFRUN=localhost/perfrun:e2e"
 

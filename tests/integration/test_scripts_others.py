@@ -200,14 +200,6 @@ def test_workers_of_locust_share_the_users_and_their_requests_are_those_of_the_s
     is_that_of_all(report, scripts.raw(0, 1))
 
 
-def test_without_a_split_each_worker_of_locust_has_all_users(scripts: Scripts) -> None:
-    args = ["-u", "3", "-r", "30", "-t", "2s"]
-    scripts.end(scripts.start("Locust", LOCUSTFILE, args, more=", split: None"))
-    assert scripts.report.script is not None
-    assert scripts.report.script.vus_max == 6
-    assert scripts.report.window.attempts == scripts.server.seen()
-
-
 def test_a_stop_ends_locust_in_good_order(scripts: Scripts) -> None:
     process = scripts.start("Locust", LOCUSTFILE, ["-u", "4", "-r", "40"])
     until(lambda: scripts.server.seen() > 20)
