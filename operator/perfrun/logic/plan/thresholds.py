@@ -139,9 +139,9 @@ def parse_selector(name: str) -> MetricSelector:
     if opened < 0 and closed < 0:
         return MetricSelector(name)
     if opened < 0 or closed < opened:
-        raise ValueError(f"{name!r} has a brace without its other one")
+        raise ValueError(f"{name!r} has an unmatched brace")
     if closed != len(name) - 1:
-        raise ValueError(f"{name!r} has something behind its closing brace")
+        raise ValueError(f"{name!r} has text after its closing brace")
     tags: dict[str, str] = {}
     for part in name[opened + 1 : closed].split(","):
         tag, _, value = part.partition(":")

@@ -36,7 +36,7 @@ class Locust:
         share = self._share
         if "," in share.entry:
             raise ToolError(
-                ErrorClass.DATA, f"{share.entry}: Locust takes a comma in a path for two paths"
+                ErrorClass.DATA, f"{share.entry}: Locust reads a path with a comma as two paths"
             )
         listener = share.folder / "perfrun_listener.py"
         listener.write_bytes(LISTENER.read_bytes())
