@@ -21,6 +21,8 @@ ROLE = os.environ["PERFRUN_ROLE"]
 """Alone, Master (with a worker as its child) or Worker."""
 MAX_NAME, MAX_MESSAGE = 200, 200
 """Characters; so that no row is longer than 4096 bytes, which a pipe takes at once."""
+ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made once: json.dumps would make an encoder for each row."""
 LOOK = 0.005
 """Seconds between two looks for the start."""
 
@@ -33,7 +35,7 @@ class _Pipe:
     @classmethod
     def write(cls, row):
         """Write a row. Whoever reads them may be gone: then there is nobody to tell."""
-        line = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+        line = ENCODE(row)
         with contextlib.suppress(BrokenPipeError):
             if cls.file is None:
                 cls.file = os.open(FOLDER / "samples", os.O_WRONLY)
