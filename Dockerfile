@@ -14,18 +14,19 @@ RUN mkdir -p operator/perfrun \
  && /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[operator,sql]" \
  && /opt/perfrun/bin/pip uninstall --yes perfrun
 
-FROM dependencies AS build
-COPY operator operator
-RUN /opt/perfrun/bin/pip install --no-cache-dir --no-deps . \
- && /opt/perfrun/bin/pip uninstall --yes pip \
+FROM dependencies AS main
+RUN /opt/perfrun/bin/pip uninstall --yes pip \
  && /opt/perfrun/bin/python -m compileall -q /opt/perfrun/lib
 
-FROM dependencies AS build-browser
-RUN /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[browser]" \
- && /opt/perfrun/bin/pip uninstall --yes perfrun
+# Our own code is a layer of its own: it is small, and all that a new version changes in most cases.
+FROM dependencies AS own
 COPY operator operator
-RUN /opt/perfrun/bin/pip install --no-cache-dir --no-deps . \
- && /opt/perfrun/bin/pip uninstall --yes pip \
+RUN /opt/perfrun/bin/pip install --no-cache-dir --no-deps --prefix=/own . \
+ && /opt/perfrun/bin/python -m compileall -q -s /own -p /opt/perfrun /own/lib
+
+FROM dependencies AS main-browser
+RUN /opt/perfrun/bin/pip install --no-cache-dir --constraint constraints.txt ".[browser]" \
+ && /opt/perfrun/bin/pip uninstall --yes perfrun pip \
  && /opt/perfrun/bin/python -m compileall -q /opt/perfrun/lib
 
 FROM ${BASE} AS browser
@@ -35,7 +36,8 @@ LABEL org.opencontainers.image.title="perfrun-browser" \
 RUN apt-get update \
  && apt-get install -y --no-install-recommends chromium fonts-dejavu-core fonts-noto-core \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
-COPY --from=build-browser /opt/perfrun /opt/perfrun
+COPY --from=main-browser /opt/perfrun /opt/perfrun
+COPY --from=own /own /opt/perfrun
 # Pods may make no namespaces of users, which Chromium's own sandbox is made of: the pod is its
 # sandbox (docs/how-to/pages.md). What it keeps at home goes where something may be written.
 ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
@@ -54,7 +56,8 @@ CMD ["--help"]
 FROM ${BASE}
 LABEL org.opencontainers.image.title="perfrun" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /opt/perfrun /opt/perfrun
+COPY --from=main /opt/perfrun /opt/perfrun
+COPY --from=own /own /opt/perfrun
 ENV PATH=/opt/perfrun/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -257,8 +257,10 @@ def _build(reference: str, recipe: Recipe) -> Path:
     log = cache_dir() / "logs" / f"image-{key_of(reference)}.log"
     out = cache_dir() / "images" / f".{key_of(reference)}-{os.getpid()}.tar"
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
     with _storage():
+        for left in out.parent.glob(f".{key_of(reference)}-*.tar"):
+            if not Path(f"/proc/{left.stem.rpartition('-')[2]}").exists():
+                left.unlink()  # of a build that was killed
         _know_base()
         run_logged(_buildah("build", *options), log, what=f"building the image {reference}")
         push = _buildah("push", "--quiet", reference, f"docker-archive:{out}:{reference}")
