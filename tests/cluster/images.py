@@ -156,6 +156,10 @@ def give(reference: str, make: Callable[[str], None]) -> str:
     return reference
 
 
+MAX_IMAGES = 120
+"""Images and cached layers in the store of builds; those of all our images are about 50."""
+
+
 def _driver() -> str:
     # Four times as fast as vfs, and what containerd uses; only an overlay below us forbids it.
     return os.environ.get("PERFRUN_STORAGE_DRIVER") or "overlay"
@@ -265,9 +269,17 @@ def _build(reference: str, recipe: Recipe) -> Path:
         run_logged(_buildah("build", *options), log, what=f"building the image {reference}")
         push = _buildah("push", "--quiet", reference, f"docker-archive:{out}:{reference}")
         run(push, what=f"writing the image {reference}")
-        # The image that had this name before, and its layers: otherwise the store only grows.
-        run(_buildah("rmi", "--prune"), what="removing images without a name")
+        limit_store()
     return out
+
+
+def limit_store() -> None:
+    """Remove images without a name once there are many; builds make the layers that they need
+    again. Without that the store would only grow, by some 500 MB with each build."""
+    known = run(_buildah("images", "--all", "--quiet"), what="counting images").split()
+    if len(known) > MAX_IMAGES:
+        with step("removing images and layers without a name"):
+            run(_buildah("rmi", "--prune"), what="removing images without a name")
 
 
 def ctr(socket: Path, *args: str | Path) -> Argv:
