@@ -50,6 +50,9 @@ SELDOM = {
     ),
     Right("", "list", "events.k8s.io", "events", ""): "the Job controller could not create a pod",
     Right("", "patch", "", "configmaps", ""): "a result is stored again after a kill",
+    Right("", "get", "networking.k8s.io", "networkpolicies", ""): (
+        "a script's run was created again after a kill"
+    ),
     **{
         Right(SYSTEM, verb, "discovery.k8s.io", "endpointslices", name): "pods have IPv6"
         for verb in ("get", "patch")
