@@ -9,8 +9,14 @@ import pytest
 import perfrun
 
 ROOT = Path(perfrun.__file__).parent
-# Parts of pods, and commands of benchmarks, which are refused elsewhere.
-LINUX_ONLY = ("perfrun.controller", "perfrun.launcher.run", "perfrun.engine.benchmark")
+# Parts of pods, and commands of benchmarks and scripts, which are refused elsewhere.
+LINUX_ONLY = (
+    "perfrun.controller",
+    "perfrun.launcher.run",
+    "perfrun.engine.benchmark",
+    "perfrun.engine.command",
+    "perfrun.engine.script",
+)
 PROGRAM = """
 import importlib, os, select, signal, sys
 platform, *names = sys.argv[1:]
