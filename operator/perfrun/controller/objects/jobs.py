@@ -186,9 +186,12 @@ def _user(settings: Settings) -> Json:
 
 
 def _of_worker(spec: PerfTestSpec) -> set[ValueRef]:
-    """The values that the worker reads; those of a command are in its environment."""
+    """The values that the worker reads. Those of a command are in its environment; the worker needs
+    its Secrets as well, because it hides them in names and messages that the command writes."""
     target = spec.target.model_copy(update={"benchmark": None, "script": None})
-    return value_refs(spec.model_copy(update={"target": target}))
+    of_command = value_refs([spec.target.benchmark, spec.target.script])
+    secrets = {ref for ref in of_command if ref.kind == "Secret"}
+    return value_refs(spec.model_copy(update={"target": target})) | secrets
 
 
 def _container(

@@ -77,16 +77,22 @@ def test_the_command_has_nothing_of_the_workers() -> None:
     assert not [one for one in command["env"] if one["name"].startswith("PERFRUN_")]
 
 
-def test_its_secrets_are_its_environment_and_not_mounted_for_the_worker() -> None:
+def test_its_values_are_its_environment_and_the_worker_has_those_that_it_must_hide() -> None:
     made = pod()
-    command = container(made, COMMAND_CONTAINER)
+    command, worker = container(made, COMMAND_CONTAINER), container(made, WORKER_CONTAINER)
     assert command["env"] == [
         {"name": "HOME", "value": "/tmp"},
         {"name": "TMPDIR", "value": "/tmp"},
         {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "shop", "key": "token"}}},
         {"name": "REGION", "valueFrom": {"configMapKeyRef": {"name": "shop", "key": "region"}}},
     ]
-    assert not [one for one in made["volumes"] if "secret" in one]
+    # What a tool calls a request may be a URL with a token in it.
+    hidden = {"secretName": "shop", "items": [{"key": "token", "path": "token"}], "optional": True}
+    (volume,) = [one for one in made["volumes"] if "secret" in one]
+    assert volume["secret"] == hidden
+    where = mounts(worker)["/var/run/perfrun/secrets/shop"]
+    assert (where["name"], where["readOnly"]) == (volume["name"], True)
+    assert not [one for one in made["volumes"] if one.get("configMap", {}).get("name") == "shop"]
     own = pod(env=[{"name": "HOME", "value": "/home"}])
     assert [one["name"] for one in container(own, COMMAND_CONTAINER)["env"]] == ["TMPDIR"]
 
@@ -185,7 +191,7 @@ def test_a_tool_has_its_secrets_and_nothing_of_the_workers() -> None:
         "name": "PERFRUN_ADDRESS",
         "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}},
     } in worker["env"]
-    assert not [one for one in made["volumes"] if "secret" in one]
+    assert [one["secret"]["secretName"] for one in made["volumes"] if "secret" in one] == ["shop"]
     shared = {one["name"] for one in command["volumeMounts"]} & {
         one["name"] for one in worker["volumeMounts"]
     }
