@@ -14,7 +14,8 @@ from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
 from perfrun.engine.script.tools.k6_samples import K6Decoder
 from perfrun.measure.command import CommandEnd, CommandOrder
-from perfrun.measure.script import ToolThreshold
+from perfrun.measure.script import MAX_KEY, MAX_SOURCE, MAX_THRESHOLDS, ToolThreshold
+from perfrun.reach.foreign import foreign
 
 PROGRAM = "k6"
 TAGS = (
@@ -92,9 +93,7 @@ class K6:
         except ValueError as error:
             raise EngineError(ErrorClass.DATA, "k6 inspect wrote no JSON") from error
         _check_split(options, self._share)
-        prepared = PreparedTool(
-            version=" ".join(version[:2]), thresholds=list(_thresholds(options))
-        )
+        prepared = PreparedTool(version=" ".join(version[:2]), thresholds=_thresholds(options))
         if self._decoder is not None:
             self._decoder.select(one.metric for one in prepared.thresholds)
         while True:
@@ -207,6 +206,17 @@ def _check_split(options: Any, share: ToolShare) -> None:
     """Raise EngineError for a load that the workers cannot share."""
     if share.workers == 1 or share.target.divided != "Segments":
         return
+    # k6 prefers the options of a script to those of its configuration file.
+    for option in ("executionSegment", "executionSegmentSequence"):
+        if options.get(option) is not None:
+            raise EngineError(
+                ErrorClass.DATA,
+                f"the script sets {option} ({options[option]}), so that each of {share.workers} "
+                "workers would run this part of the load: remove it from the options of the "
+                "script, or use split: None",
+            )
+    if any(_is_load(one) for one in share.args):
+        return  # the arguments take the place of what k6 inspect has shown
     for name, scenario in (options.get("scenarios") or {}).items():
         executor = scenario.get("executor")
         if executor == "externally-controlled":
@@ -225,6 +235,15 @@ def _check_split(options: Any, share: ToolShare) -> None:
             )
 
 
+def _is_load(argument: str) -> bool:
+    """Whether it changes the scenarios of the script."""
+    name = argument.partition("=")[0]
+    return name in _LOAD or (name[:2] in _LOAD and name[:2] != "--")
+
+
+_LOAD = ("-u", "--vus", "-i", "--iterations", "-d", "--duration", "-s", "--stage")
+
+
 def _least(scenario: Mapping[str, Any]) -> int | None:
     """Into how many parts a scenario can be divided: its users, or iterations if they are fewer."""
     levels = [stage.get("target") for stage in scenario.get("stages") or []]
@@ -238,20 +257,28 @@ def _least(scenario: Mapping[str, Any]) -> int | None:
     return most
 
 
-def _thresholds(options: Any) -> Iterator[ToolThreshold]:
-    """The thresholds of the script, as it has them."""
-    for metric, sources in (options.get("thresholds") or {}).items():
-        for one in sources or []:
-            if isinstance(one, str):
-                yield ToolThreshold(metric=metric, source=one)
-                continue
-            delay = one.get("delayAbortEval")
-            yield ToolThreshold(
-                metric=metric,
-                source=one["threshold"],
-                abort=bool(one.get("abortOnFail")),
-                delay=_duration(delay) if delay else 0,
-            )
+def _thresholds(options: Any) -> list[ToolThreshold]:
+    """The thresholds of the script, as it has them. Raises EngineError for too many."""
+    given = [
+        (foreign(metric, MAX_KEY), {"threshold": one} if isinstance(one, str) else one)
+        for metric, sources in (options.get("thresholds") or {}).items()
+        for one in sources or []
+    ]
+    if len(given) > MAX_THRESHOLDS:
+        raise EngineError(
+            ErrorClass.DATA,
+            f"the script has {len(given)} thresholds; at most {MAX_THRESHOLDS} can be judged: use "
+            "fewer",
+        )
+    return [
+        ToolThreshold(
+            metric=metric,
+            source=foreign(one["threshold"], MAX_SOURCE),
+            abort=bool(one.get("abortOnFail")),
+            delay=_duration(delay) if (delay := one.get("delayAbortEval")) else 0,
+        )
+        for metric, one in given
+    ]
 
 
 _PARTS = re.compile(r"([0-9.]+)(h|ms|us|µs|ns|m|s)")

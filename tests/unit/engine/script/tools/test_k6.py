@@ -1,6 +1,7 @@
 """How k6 is started: its segment, what is asked of it before, and what its ends mean."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from perfrun.engine.errors import EngineError
 from perfrun.engine.script.tool import ToolShare
 from perfrun.engine.script.tools import k6
 from perfrun.engine.script.tools.k6 import K6
+from perfrun.launcher.hiding import Hider
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.script import ToolThreshold
 
@@ -88,10 +90,41 @@ def test_what_is_controlled_from_outside_cannot_be_shared(tmp_path: Path) -> Non
         k6._check_split(options, share(tmp_path, workers=2))
 
 
+@pytest.mark.parametrize("option", ["executionSegment", "executionSegmentSequence"])
+def test_a_script_with_a_segment_of_its_own_is_not_shared(tmp_path: Path, option: str) -> None:
+    # The real k6 runs the script's segment then, whatever its configuration file says.
+    options = {"scenarios": {"s": {"executor": "constant-vus", "vus": 9}}, option: "0,1/4,1"}
+    k6._check_split(options, share(tmp_path))
+    with pytest.raises(EngineError, match=rf"the script sets {option} \(0,1/4,1\)"):
+        k6._check_split(options, share(tmp_path, workers=2))
+
+
+@pytest.mark.parametrize("args", [("--vus", "9"), ("--iterations=9",), ("-u9",), ("-d", "10s")])
+def test_a_load_of_the_arguments_is_not_refused_for_that_of_the_script(
+    tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    options = {"scenarios": {"default": {"executor": "per-vu-iterations", "vus": None}}}
+    k6._check_split(options, replace(share(tmp_path, workers=2), args=args))
+
+
+def test_more_thresholds_than_a_report_may_have_are_refused_before_the_load() -> None:
+    options = {"thresholds": {f"m{number}": ["count>1"] for number in range(201)}}
+    with pytest.raises(EngineError, match="has 201 thresholds; at most 200"):
+        k6._thresholds(options)
+
+
+def test_no_threshold_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    hider = Hider()
+    hider.learn("s3cret-token")
+    monkeypatch.setattr("perfrun.reach.foreign.SECRETS", hider)
+    (one,) = k6._thresholds({"thresholds": {"checks{name:http://a/?t=s3cret-token}": ["rate>0"]}})
+    assert one.metric == "checks{name:http://a/?t=***}"
+
+
 def test_thresholds_are_read_as_the_script_has_them() -> None:
     abort = {"threshold": "p(99)<1", "abortOnFail": True, "delayAbortEval": "1m30s"}
     options = {"thresholds": {"checks": ["rate>0.9"], "http_req_duration{name:a}": [abort]}}
-    assert list(k6._thresholds(options)) == [
+    assert k6._thresholds(options) == [
         ToolThreshold(metric="checks", source="rate>0.9"),
         ToolThreshold(
             metric="http_req_duration{name:a}",
