@@ -319,13 +319,16 @@ class Worker:
                     self._fallback.note_answer(order, monotonic_ns())
                 engine.follow(order)
                 if order.repost and self._setup is not None:
-                    await self._repost()
+                    await self._repost(engine)
 
-    async def _repost(self) -> None:
-        """Send the extracted values of the setup to a new coordinator, for workers that join
-        late."""
+    async def _repost(self, engine: AnyEngine) -> None:
+        """Tell a new coordinator what only worker 0 knows: the values that the setup extracted, for
+        workers that join late, and which thresholds of a script end the load."""
+        again = Ready(setup=self._setup)
+        if not isinstance(engine, Engine):
+            again.aborts = engine.aborts
         with contextlib.suppress(CoordinatorAwayError, WorkerRefusedError):
-            await self._client.repost(Ready(setup=self._setup))
+            await self._client.repost(again)
 
 
 class _TerminatedError(Exception):

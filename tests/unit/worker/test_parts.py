@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from perfrun.measure.report import Ready
+from perfrun.measure.script import ToolThreshold
+from perfrun.worker.client import Client
 from perfrun.worker.config import Config, ConfigError, from_environment
-from perfrun.worker.main import MACOS_OPEN_MAX, load_plan, raise_descriptor_limit
+from perfrun.worker.main import MACOS_OPEN_MAX, Worker, load_plan, raise_descriptor_limit
+from tests.unit.engine.server import burst, plan
 
 ENV = {"PERFRUN_PLAN": "/p.json", "PERFRUN_COORDINATOR": "https://c:8443/"}
 
@@ -65,3 +69,25 @@ def test_files_are_opened_up_to_the_hard_limit_or_what_the_system_takes(
     raise_descriptor_limit()
     soft = MACOS_OPEN_MAX if hard == resource.RLIM_INFINITY else hard
     assert set_ == [(soft, hard)]
+
+
+class _Aborting:
+    """An engine of a script with a threshold that ends the load."""
+
+    aborts = (ToolThreshold(metric="checks", source="rate>0.9", abort=True),)
+
+
+async def test_a_new_coordinator_learns_which_thresholds_end_the_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[Ready] = []
+
+    async def repost(_: Client, message: Ready) -> None:
+        told.append(message)
+
+    monkeypatch.setattr(Client, "repost", repost)
+    worker = Worker(config(), plan("http://127.0.0.1:1/", burst(1)))
+    worker._setup = {"id": "7"}
+    await worker._repost(_Aborting())  # type: ignore[arg-type]
+    (ready,) = told
+    assert (ready.setup, list(ready.aborts)) == ({"id": "7"}, list(_Aborting.aborts))

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic_ns
+from typing import Any
 
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.engine.command import CommandFolder
@@ -47,8 +48,6 @@ CHECK_SECONDS = 2.0
 """How long one check waits for the tool to be ready; the worker reports in between."""
 PATIENCE = 8.0
 """Seconds for a tool to end; the launcher gives it five of them."""
-ANSWER_SECONDS = 2.0
-"""How long a tool that is told to stop may take to answer."""
 TEARDOWN_SECONDS = 60.0
 LOST = (
     "its container or process was killed from outside, for example because memory ran out "
@@ -177,7 +176,12 @@ class ScriptEngine:
         else:
             visible = sorted(self._scripts.rglob("*")) if self._scripts.is_dir() else []
             inside = [one.relative_to(self._scripts) for one in visible if one.is_file()]
-            names = [str(one) for one in inside if not one.parts[0].startswith("..")]
+            names = [
+                str(one)
+                for one in inside
+                # Python writes the former while the workers start.
+                if "__pycache__" not in one.parts and not one.parts[0].startswith("..")
+            ]
         digests: dict[str, bytes] = {}
         for name in names:
             with suppress(OSError), (self._scripts / name).open("rb") as file:
@@ -280,6 +284,7 @@ class ScriptEngine:
         assert most is not None
         stopping = asyncio.create_task(self._stop.wait())
         over = asyncio.create_task(self._over())
+        waiting: list[asyncio.Task[Any]] = [stopping, over]
         try:
             left = max(0, start + most - monotonic_ns()) / NS_PER_S
             await asyncio.wait({stopping, over}, timeout=left, return_when="FIRST_COMPLETED")
@@ -288,14 +293,13 @@ class ScriptEngine:
             if not stopping.done():
                 limit = format_exact_duration(most)
                 self.stop(f"the script was still running after {limit} (load.maxDuration)")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._tool.stop(), ANSWER_SECONDS)
+            waiting.append(asyncio.create_task(self._tool.stop()))
             done, _ = await asyncio.wait({over}, timeout=STOP_GRACE / NS_PER_S)
             if not done:
                 self._place.stop()
         finally:
-            stopping.cancel()
-            over.cancel()
+            for one in waiting:
+                one.cancel()
 
     async def _over(self) -> None:
         """Wait until the load, or the whole tool, has ended."""
@@ -333,7 +337,8 @@ class ScriptEngine:
         """One sentence; None: the tool ended as it should, or as it was told to."""
         end = self._end
         if end is None:
-            return LOST
+            late = f"it was told to end, and still ran {PATIENCE:g}s later"
+            return late if self._place.has_launcher() else LOST
         if end.signal == "SIGKILL" and end.stopped:
             return "it was told to end, and had to be killed"
         return self._tool.failure(end)
