@@ -96,7 +96,10 @@ async def _allowed(kube: Kube, fence: Fence, namespace: str, target: str) -> Jso
     found = await _service(kube, host, namespace)
     selector = found and found["spec"].get("selector")
     if not found or not selector or found["spec"].get("type") == "ExternalName":
-        return await _addresses(fence, host, port)
+        try:
+            return await _addresses(fence, host, _name(fence, found, host, namespace), port)
+        except NotAllowedError as error:
+            raise RefusedError(403, f"spec.target.script.targets: {host}: {error}") from error
     pods = {
         "namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: found["metadata"]["namespace"]}},
         "podSelector": {"matchLabels": selector},
@@ -147,22 +150,37 @@ def _ports_behind(service: Json, port: int, target: str) -> list[int | str]:
     )
 
 
-async def _addresses(fence: Fence, host: str, port: int) -> Json:
-    """The rule for what a name stands for now. Raises RefusedError for what policies refuse."""
+def _name(fence: Fence, service: Json | None, host: str, namespace: str) -> str:
+    """What to look up for a host, as the pods of the namespace would. Raises NotAllowedError.
+
+    A name without a dot would be a Service in the operator's own namespace here.
+    """
+    if service is None:
+        name = fence.name(host)
+        own = "." not in name and service_of(name, namespace) is not None
+        return f"{name}.{namespace}.svc" if own else name
+    name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    if service["spec"].get("type") != "ExternalName":
+        return name
+    alias = str(service["spec"].get("externalName", ""))
+    fence.canonical(name, alias, ())
+    return alias
+
+
+async def _addresses(fence: Fence, host: str, name: str, port: int) -> Json:
+    """The rule for what ``name`` stands for now. Raises NotAllowedError for what policies
+    refuse."""
     try:
         async with asyncio.timeout(LOOKUP_S):
             looked_up = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
+                name, port, type=socket.SOCK_STREAM
             )
     except (OSError, TimeoutError) as error:
         why = f"spec.target.script.targets: {host} cannot be resolved: {str(error) or 'no answer'}"
         raise AwayError(0, why) from error
     found = list(dict.fromkeys(str(address[4][0]) for address in looked_up))[:MAX_ADDRESSES]
-    try:
-        for address in found:
-            fence.address(address)
-    except NotAllowedError as error:
-        raise RefusedError(403, f"spec.target.script.targets: {host}: {error}") from error
+    for address in found:
+        fence.address(address)
     return {"to": list(_blocks(found)), "ports": [_tcp(port)]}
 
 

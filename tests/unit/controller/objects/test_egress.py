@@ -1,6 +1,7 @@
 """The NetworkPolicy of a script's run: exactly its targets, name servers and the coordinator."""
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -143,6 +144,53 @@ def test_a_namespace_that_the_operator_may_not_read_is_looked_up_by_name() -> No
     kube.failing["get", "services"] = RefusedError(403, "forbidden")
     with pytest.raises(AwayError, match=r"pay.money.svc cannot be resolved"):
         policy_of(kube, plan("pay.money.svc:80"))
+
+
+@pytest.fixture
+def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names that were looked up; each is the same address."""
+    names: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        names.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
+
+
+def test_a_service_without_a_selector_is_looked_up_in_its_own_namespace(
+    looked_up: list[str],
+) -> None:
+    kube = FakeKube()
+    service(kube, "legacy", "team", selector=None)
+    policy_of(kube, plan("legacy:80"))
+    assert looked_up == ["legacy.team.svc"], "the operator has another namespace than the test"
+
+
+def test_a_short_name_is_no_service_of_the_operators_namespace(looked_up: list[str]) -> None:
+    policy_of(FakeKube(), plan("perfrun-webhook:443"))
+    assert looked_up == ["perfrun-webhook.team.svc"]
+
+
+def test_an_alias_is_judged_as_what_it_leads_to(looked_up: list[str]) -> None:
+    kube = FakeKube()
+    service(kube, "shop", "team", type="ExternalName", externalName="bank.example.com", ports=[])
+    rule = NetworkRule(policy="lab", hosts=["*.team.svc"])
+    fenced = plan("shop:80").model_copy(update={"network": [rule]})
+    with pytest.raises(RefusedError, match=r"shop.team.svc points to bank.example.com"):
+        policy_of(kube, fenced)
+    assert not looked_up
+    policy_of(kube, plan("shop:80"))
+    assert looked_up == ["bank.example.com"]
+
+
+def test_a_name_that_is_allowed_as_a_service_only_is_no_internet_name(
+    looked_up: list[str],
+) -> None:
+    rule = NetworkRule(policy="lab", hosts=["pay.money.svc"])
+    policy_of(FakeKube(), plan("pay.money:80").model_copy(update={"network": [rule]}))
+    assert looked_up == ["pay.money.svc"]
 
 
 def test_workers_of_locust_reach_their_master_and_no_other_tool_has_this_rule() -> None:
