@@ -40,6 +40,12 @@ from perfrun.reach.foreign import foreign
 _UNSENT = frozenset({ErrorClass.DNS, ErrorClass.CONNECT, ErrorClass.TLS, ErrorClass.POLICY})
 """Classes of requests that never reached the target, so that its log does not have them."""
 
+MAX_RECEIVED = 2**53
+"""Bytes of a step; a report with more would be refused."""
+MAX_ITERATIONS = 2**32
+"""Of one call; even hours of them are not too many for a report."""
+MAX_USERS = 2**31
+
 
 class _Metric:
     """One metric in progress."""
@@ -133,7 +139,7 @@ class SampleRecorder:
         else:
             durations = [max(0, min(one, MAX_VALUE_NS)) for one in durations]
         tally.sent += number
-        tally.bytes_received += received
+        tally.bytes_received = min(tally.bytes_received + max(0, received), MAX_RECEIVED)
         if status or error not in _UNSENT:
             tally.attempts += number
         if 100 <= status <= 999:
@@ -198,6 +204,10 @@ class SampleRecorder:
             if len(self._scenarios) >= MAX_SCENARIOS - 1:
                 scenario = OTHER
         counts = self._scenarios[scenario]
+        # A script may add any number to a metric of the tool's.
+        finished, failed, dropped = (
+            max(0, min(one, MAX_ITERATIONS)) for one in (finished, failed, dropped)
+        )
         counts.finished += finished
         counts.failed += failed
         counts.dropped += dropped
@@ -205,7 +215,7 @@ class SampleRecorder:
 
     def users(self, active: int) -> None:
         """As :meth:`SampleRows.users`."""
-        self.active = max(0, active)
+        self.active = max(0, min(active, MAX_USERS))
         self.script.vus_max = max(self.script.vus_max, self.active)
 
     def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:

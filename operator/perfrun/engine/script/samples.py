@@ -6,11 +6,13 @@ Reading goes before decoding: what cannot be decoded in time is shed in whole ro
 import asyncio
 import fcntl
 import os
+import stat
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.script.tool import Decoder
 
 PIPE_BYTES = 1024 * 1024
@@ -19,6 +21,8 @@ MAX_BACKLOG = 32 * 1024 * 1024
 """Bytes that may wait to be decoded; beyond them rows are shed until half of them is decoded."""
 SLICE = 256 * 1024
 """Bytes that are decoded at once: the event loop has other work, and the tool writes meanwhile."""
+LAST_SECONDS = 20.0
+"""For what is written after the end of the tool."""
 _READS = 8
 _SET_PIPE_SIZE = 1031
 _NO_LINKS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -39,22 +43,36 @@ class SamplePipe:
         self._loop = asyncio.get_running_loop()
 
     def open(self) -> None:
-        """Begin to read. Until then, whoever opens the FIFO to write waits."""
+        """Begin to read. Until then, whoever opens the FIFO to write waits. Raises EngineError if
+        the script has put something else in its place."""
         if self._file >= 0:
             return
-        # Also for writing: a FIFO whose last writer has gone would be readable all the time.
-        self._file = os.open(self._path, os.O_RDWR | _NO_LINKS)
+        try:
+            # Also for writing: a FIFO whose last writer has gone would be readable all the time.
+            self._file = os.open(self._path, os.O_RDWR | _NO_LINKS)
+        except OSError as error:
+            raise EngineError(ErrorClass.DATA, f"its pipe is gone: {error.strerror}") from error
+        if not stat.S_ISFIFO(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            self._file = -1
+            raise EngineError(ErrorClass.DATA, "its pipe for samples is no pipe any more")
         with suppress(OSError):
             fcntl.fcntl(self._file, _SET_PIPE_SIZE, PIPE_BYTES)
         self._loop.add_reader(self._file, self._readable)
 
     async def finish(self) -> None:
-        """Read and decode everything that is left; the tool has ended."""
-        self.open()
-        self._loop.remove_reader(self._file)
-        while self._drain() or self._backlog:
-            self._decode_slice()
-            await asyncio.sleep(0)
+        """Read and decode everything that is left; the tool has ended.
+
+        Whoever still writes, such as a process that it left behind, is read for a while only.
+        """
+        with suppress(EngineError):
+            self.open()
+        if self._file >= 0:
+            self._loop.remove_reader(self._file)
+            until = self._loop.time() + LAST_SECONDS
+            while (self._loop.time() < until and self._drain()) or self._backlog:
+                self._decode_slice()
+                await asyncio.sleep(0)
         self._decoder.end()
 
     def close(self) -> None:
@@ -93,12 +111,17 @@ class SamplePipe:
             self._waiting += len(data)
 
     def _begin_shedding(self, data: bytes) -> bytes:
-        """Complete the row that is half read already; returns the rest."""
+        """Complete the row that is half read already; returns the rest.
+
+        A row without an end is cut off, or it would fill the memory.
+        """
         end = data.find(b"\n") + 1
-        if end:
-            self._backlog.append(data[:end])
-            self._waiting += end
-            self._sheds, self._within_row = True, False
+        endless = not end and self._waiting > 2 * MAX_BACKLOG
+        if end or endless:
+            kept = data[:end] or b"\n"
+            self._backlog.append(kept)
+            self._waiting += len(kept)
+            self._sheds, self._within_row = True, endless
         return data[end:]
 
     def _end_shedding(self, data: bytes) -> bytes:
