@@ -167,8 +167,8 @@ class JMeter:
         if end.stopped and (end.signal == "SIGTERM" or end.code == _BY_SIGTERM):
             return None
         if end.code == 1:
-            said = f": {end.last_words}" if end.last_words else ""
-            return f"it could not run the plan (exit code 1){said}"
+            message = f": {end.last_words}" if end.last_words else ""
+            return f"it could not run the plan (exit code 1){message}"
         return end.failure
 
 

@@ -31,7 +31,7 @@ _TIMEOUT = 5.0
 _VERSION, _OPTIONS = 0, 1
 """The commands before the load, by number."""
 # errext/exitcodes of k6
-_AS_TOLD = frozenset({0, 97, 99, 103, 110})
+_NO_FAILURE = frozenset({0, 97, 99, 103, 110})
 """It ended; 99: a threshold was missed, which perfrun judges; 103: it was stopped over its REST
 API; 110: the script called exec.test.fail."""
 _BY_SIGNAL = 105
@@ -167,7 +167,7 @@ class K6:
         return self._decoder
 
     def failure(self, end: CommandEnd) -> str | None:
-        if end.code in _AS_TOLD or (end.stopped and end.code == _BY_SIGNAL):
+        if end.code in _NO_FAILURE or (end.stopped and end.code == _BY_SIGNAL):
             return None
         if end.code is None or end.code not in _SENTENCES:
             return end.failure

@@ -79,8 +79,8 @@ class Locust:
         while not ready.exists():  # noqa: ASYNC110 (another process writes it)
             await asyncio.sleep(_LOOK)
         try:
-            told = json.loads(read_bounded(ready, _MAX_READY))
-            return PreparedTool(version=f"locust {told['version']}")
+            content = json.loads(read_bounded(ready, _MAX_READY))
+            return PreparedTool(version=f"locust {content['version']}")
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError(ErrorClass.DATA, "its listener wrote no version") from error
 
@@ -106,12 +106,12 @@ class Locust:
         return LocustDecoder(rows)
 
     def failure(self, end: CommandEnd) -> str | None:
-        said = f": {end.last_words}" if end.last_words else ""
+        message = f": {end.last_words}" if end.last_words else ""
         match end.code:
             case 0:
                 return None
             case 1:
-                return f"it could not run the locustfile (exit code 1){said}"
+                return f"it could not run the locustfile (exit code 1){message}"
             case 2:
-                return f"a wrong argument, or an exception outside of tasks (exit code 2){said}"
+                return f"a wrong argument, or an exception outside of tasks (exit code 2){message}"
         return None if end.stopped and end.signal == "SIGTERM" else end.failure
