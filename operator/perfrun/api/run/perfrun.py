@@ -22,7 +22,7 @@ Count = Annotated[int, Field(ge=0)]
 MAX_STEPS = 100
 MAX_SLOS = 100
 MAX_HOLDS = 100
-MAX_BENCHMARKS_TOLD = 100
+MAX_BENCHMARKS_SHOWN = 100
 MAX_TOOL_ROWS = 60
 MAX_THRESHOLD = 200
 LongName = Annotated[str, Field(max_length=256)]
@@ -426,7 +426,7 @@ class BenchmarkStatus(StatusModel):
         description="Maximum resident memory of the command or of its largest child process. "
         "Example: 64Mi.",
     )
-    results: Annotated[list[BenchmarkFigures], Field(max_length=MAX_BENCHMARKS_TOLD)] = Field(
+    results: Annotated[list[BenchmarkFigures], Field(max_length=MAX_BENCHMARKS_SHOWN)] = Field(
         default=[], description="The benchmarks and their statistics."
     )
     left_out: Count = Field(

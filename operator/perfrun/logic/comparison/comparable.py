@@ -80,17 +80,17 @@ def _cpu(run: PerfRun) -> dict[str, str]:
     """The highest CPU use of each observed workload, with its limit if it has one."""
     environment = run.status.environment
     limits = {one.name: _cpu_limit(one) for one in environment.workloads} if environment else {}
-    told = {}
+    used = {}
     for seen in run.status.observed:
         text = seen.figures.get(CPU_MAX)
         if text is None:
             continue
         limit = limits.get(seen.name)
         try:
-            told[seen.name] = f"{parse_cores(text) / limit:.0%} of its limit" if limit else text
+            used[seen.name] = f"{parse_cores(text) / limit:.0%} of its limit" if limit else text
         except ValueError:
             continue
-    return told
+    return used
 
 
 def _cpu_limit(workload: WorkloadStatus) -> float | None:
@@ -111,12 +111,12 @@ def fingerprint(environment: Environment | None) -> dict[str, str]:
     """
     if environment is None:
         return {}
-    told = {"machine": "; ".join(sorted(environment.machines))}
-    told |= {f"worker {name}": value for name, value in environment.resources.items()}
+    values = {"machine": "; ".join(sorted(environment.machines))}
+    values |= {f"worker {name}": value for name, value in environment.resources.items()}
     for workload in environment.workloads:
-        told[f"{workload.name} replicas"] = str(workload.replicas)
-        told |= {f"{workload.name} {name}": value for name, value in workload.limits.items()}
-    return dict(sorted(told.items()))
+        values[f"{workload.name} replicas"] = str(workload.replicas)
+        values |= {f"{workload.name} {name}": value for name, value in workload.limits.items()}
+    return dict(sorted(values.items()))
 
 
 def _values(run: PerfRun) -> dict[str, float]:

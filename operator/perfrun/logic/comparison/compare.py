@@ -25,7 +25,7 @@ from perfrun.measure.trend import History, Point
 
 MAX_RUNS = 60
 """With more runs no table is readable, and no exact test is fast enough."""
-_MAX_TOLD = 6
+_MAX_SHOWN = 6
 
 
 def compare(
@@ -109,12 +109,12 @@ def _doubts(
     columns: Sequence[RunColumn], doubts: Sequence[Doubt | None], *, grouped: bool
 ) -> Iterator[str]:
     """Each reason once, with the runs that it applies to."""
-    told: dict[tuple[Doubt, bool], list[str]] = {}
+    runs_with: dict[tuple[Doubt, bool], list[str]] = {}
     for column, doubt in zip(columns, doubts, strict=True):
         if doubt is not None:
             left_out = grouped and not column.counted
-            told.setdefault((doubt, left_out), []).append(column.name)
-    for (doubt, left_out), who in told.items():
+            runs_with.setdefault((doubt, left_out), []).append(column.name)
+    for (doubt, left_out), who in runs_with.items():
         meaning = "this may explain differences"
         if left_out:
             more = "; --doubtful includes such runs" if doubt.by_generator else ""
@@ -208,14 +208,14 @@ def _about_differences(rows: Sequence[Row], columns: Sequence[RunColumn]) -> Ite
         yield "no change is shown: one run of each does not show how much runs vary"
     if len(columns) == 2:
         changes = [(row.name, row.cells[1].change) for row in rows]
-        told = [
+        notable = [
             f"{name} {change.text}"
             for name, change in changes
             if change is not None and change.tone in (Tone.BETTER, Tone.WORSE)
         ]
-        more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
-        if told:
-            yield f"the second run measured: {', '.join(told[:_MAX_TOLD])}{more}"
+        more = f" and {len(notable) - _MAX_SHOWN} more" if len(notable) > _MAX_SHOWN else ""
+        if notable:
+            yield f"the second run measured: {', '.join(notable[:_MAX_SHOWN])}{more}"
         else:
             yield "both runs measured the same"
     yield (

@@ -60,11 +60,11 @@ def standing_out(
     smallest = percent(smallest_change(level, 0.0))
     shown = Shown.DIFFERENT if abs(by) > level.noticed else Shown.NOT_SHOWN
     runs = f"{len(level.sample)} runs of the baseline"
-    told = f"{of.name} is {change.text} from the median of {runs}"
+    sentence = f"{of.name} is {change.text} from the median of {runs}"
     if shown is Shown.DIFFERENT:
-        told += f", more than these runs vary{_meaning(change)}"
+        sentence += f", more than these runs vary{_meaning(change)}"
     else:
-        told += f", within their own variation; {smallest} or more would stand out"
+        sentence += f", within their own variation; {smallest} or more would stand out"
     return Statistics(
         baseline=_side(of, baseline),
         compared=_side(of, [value]),
@@ -73,7 +73,7 @@ def standing_out(
         interval=None,
         smallest=smallest,
         shown=shown,
-        sentence=told,
+        sentence=sentence,
     )
 
 

@@ -65,22 +65,22 @@ def warnings_about(runs: Sequence[Reported]) -> Iterator[str]:
 def _plans(runs: Sequence[Reported]) -> Iterator[str]:
     first = runs[0]
     unknown = []
-    told: dict[str, list[str]] = {}
+    runs_with: dict[str, list[str]] = {}
     for other in runs[1:]:
         name = other.run.metadata.name
         if first.result is not None and other.result is not None:
             found = _described(_measured(first.result.plan), _measured(other.result.plan))
             if found:
-                told.setdefault(found, []).append(name)
+                runs_with.setdefault(found, []).append(name)
             continue
         mine, its = first.run.status.comparison_key, other.run.status.comparison_key
         if mine is None or its is None:
             unknown.append(name)
         elif mine != its:
             found = "their comparison keys differ; their plans are not available to show where"
-            told.setdefault(found, []).append(name)
+            runs_with.setdefault(found, []).append(name)
     head = first.run.metadata.name
-    for found, who in told.items():
+    for found, who in runs_with.items():
         yield (
             f"{head} and {names(who)} do not measure the same, which may explain differences: "
             f"{found}"
@@ -95,12 +95,12 @@ def _plans(runs: Sequence[Reported]) -> Iterator[str]:
 def _places(runs: Sequence[Reported]) -> Iterator[str]:
     first = runs[0]
     mine = _place(first)
-    told: dict[str, list[str]] = {}
+    runs_with: dict[str, list[str]] = {}
     for other in runs[1:]:
         its = _place(other)
         if mine and its and (found := _described(mine, its)):
-            told.setdefault(found, []).append(other.run.metadata.name)
-    for found, who in told.items():
+            runs_with.setdefault(found, []).append(other.run.metadata.name)
+    for found, who in runs_with.items():
         yield (
             f"{first.run.metadata.name} and {names(who)} did not run in the same environment, "
             f"which may explain differences: {found}"

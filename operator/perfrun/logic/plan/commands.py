@@ -23,8 +23,8 @@ class Rendered(NamedTuple):
 
 def rendered(target: BenchmarkTarget, variables: Mapping[str, str], results: str) -> Rendered:
     """``results`` is the file that the command is to write."""
-    told = _rendered(target.command, target, {**variables, RESULTS_NAME: results})
-    return told._replace(env={**told.env, RESULTS_ENV: results})
+    command = _rendered(target.command, target, {**variables, RESULTS_NAME: results})
+    return command._replace(env={**command.env, RESULTS_ENV: results})
 
 
 def rendered_script(target: ScriptTarget, variables: Mapping[str, str]) -> Rendered:

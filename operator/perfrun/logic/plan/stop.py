@@ -180,8 +180,8 @@ class StopWatch:
         while self._scanned < self._workers:
             index = self._scanned
             last = self._last.get(index)
-            told = last is not None and last.elapsed // NS_PER_S > number
-            if not told and now - self._heard.get(index, self._began) <= NOT_AWAITED_AFTER:
+            is_reported = last is not None and last.elapsed // NS_PER_S > number
+            if not is_reported and now - self._heard.get(index, self._began) <= NOT_AWAITED_AFTER:
                 return False
             self._scanned += 1
         return True

@@ -36,8 +36,8 @@ def conditions_of_test(
     facts: HealthFacts, previous: Sequence[Condition], now: datetime, generation: int
 ) -> list[Condition]:
     """All conditions of a test, based on its current ones."""
-    told = (facts.ready, facts.regressed, health_condition(facts))
-    fresh = [condition for condition in told if condition is not None]
+    conditions = (facts.ready, facts.regressed, health_condition(facts))
+    fresh = [condition for condition in conditions if condition is not None]
     return dated(fresh, _OURS, previous, now, generation)
 
 

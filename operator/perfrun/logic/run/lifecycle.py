@@ -137,10 +137,10 @@ def _lasting_trouble(facts: RunFacts) -> str | None:
     if facts.troubled_since is None or facts.now - facts.troubled_since < within:
         return None
     seconds = f"{within.total_seconds():g}s"
-    told = f"not all workers were ready within {seconds} after they had come up"
+    problem = f"not all workers were ready within {seconds} after they had come up"
     longest = f"{TROUBLE_WITHIN.total_seconds():g}s"
     wait = f" (load.startTimeout: {longest} waits longer)" if facts.nobody_listens else ""
-    return f"{waiting_for(facts)}; {told}{wait}"
+    return f"{waiting_for(facts)}; {problem}{wait}"
 
 
 def _is_overdue(facts: RunFacts) -> bool:

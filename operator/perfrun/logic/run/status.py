@@ -142,8 +142,8 @@ def progress(run: PerfRun, facts: RunFacts, line: str) -> PerfRunStatus:
         planned=facts.planned, ready=max(facts.ready, ready), reported=len(facts.reported)
     )
     starts = facts.phase is Phase.STARTING
-    told = waiting(line) if starts else PerfRunStatus(progress=cut(line))
-    return told.updated(PerfRunStatus(workers=counts))
+    status = waiting(line) if starts else PerfRunStatus(progress=cut(line))
+    return status.updated(PerfRunStatus(workers=counts))
 
 
 def searching(holds: Sequence[HoldStatus]) -> PerfRunStatus:

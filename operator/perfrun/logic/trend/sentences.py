@@ -19,7 +19,7 @@ from perfrun.logic.trend.detect import (
 )
 from perfrun.measure.trend import History, Point, Stage
 
-FIRST_TOLD = sorted(
+FIRST_NAMED = sorted(
     (name for name, row in METRICS.items() if row.place.trend),
     key=lambda name: METRICS[name].place.trend,
 )
@@ -43,24 +43,26 @@ def describe(history: History, rules: TrendRules, others: Iterable[History] = ()
     level = _first(known)
     assert level is not None, "there is at least one level"
     least = percent(smallest_change(level, rules.tolerance))
-    told = (
+    sentence = (
         f"{level.metric} is usually {shown(level.metric, level.usual)} ({_runs(level)}); a single "
         f"run can show a change of {least} or more"
     )
-    return _status(history, rules, "Stable", told, level)
+    return _status(history, rules, "Stable", sentence, level)
 
 
 def with_left_out(status: TrendStatus, left: LeftOut | None) -> TrendStatus:
     """A status that also mentions the later runs that do not count."""
     if left is None:
         return status
-    told = (
+    sentence = (
         f"run {left.last} is left out: {left.reason}"
         if left.runs == 1
         else f"{left.runs} runs in a row are left out, the last one ({left.last}) because "
         f"{left.reason}"
     )
-    return status.model_copy(update={"message": cut(f"{status.message}; {told}"), "left_out": left})
+    return status.model_copy(
+        update={"message": cut(f"{status.message}; {sentence}"), "left_out": left}
+    )
 
 
 def _gathering(history: History, others: Iterable[History]) -> TrendStatus:
@@ -80,31 +82,31 @@ def _gathering(history: History, others: Iterable[History]) -> TrendStatus:
 def _changed(history: History, rules: TrendRules, known: dict[str, Level]) -> TrendStatus:
     worst = max(history.shifts, key=lambda one: abs(one.change))
     level = known.get(worst.metric)
-    told = f"{worst.metric} {_by(worst.change)}"
+    sentence = f"{worst.metric} {_by(worst.change)}"
     if level is not None:
         now = level.usual * (1 + worst.change)
-        told += (
+        sentence += (
             f": {shown(level.metric, now)}, usually {shown(level.metric, level.usual)} "
             f"({_runs(level)})"
         )
     first = history.fresh[0]
-    told += f", since {first.run}"
+    sentence += f", since {first.run}"
     if (news := _rolled_out(history.baseline, first)) is not None:
-        told += f"; {news}"
+        sentence += f"; {news}"
     busy = [f"CPU of {name} {used}" for name, used in history.fresh[-1].cpu.items()]
     if busy:
-        told += f"; {', '.join(busy)}"
+        sentence += f"; {', '.join(busy)}"
     left = None
     state: TrendState = "Regressed"
     if history.stage is Stage.SUSPECT:
         state = "Suspect"
         left = confirmations_left(history, rules)
         had = len(history.fresh) - 1
-        told += f"; {had} of {rules.confirm_runs} fresh runs that will show whether it persists"
+        sentence += f"; {had} of {rules.confirm_runs} fresh runs that will show whether it persists"
     others = [one.metric for one in history.shifts if one is not worst]
     if others:
-        told += f"; also {', '.join(others[:5])}"
-    status = _status(history, rules, state, told, level)
+        sentence += f"; also {', '.join(others[:5])}"
+    status = _status(history, rules, state, sentence, level)
     return status.model_copy(
         update={
             "metric": worst.metric,
@@ -116,7 +118,7 @@ def _changed(history: History, rules: TrendRules, known: dict[str, Level]) -> Tr
 
 
 def _status(
-    history: History, rules: TrendRules, state: TrendState, told: str, level: Level | None
+    history: History, rules: TrendRules, state: TrendState, sentence: str, level: Level | None
 ) -> TrendStatus:
     last = history.baseline[-1] if history.baseline else None
     by = None
@@ -130,7 +132,7 @@ def _status(
         smallest=percent(smallest_change(level, rules.tolerance)) if level else None,
         baseline_runs=len(level.sample) if level else len(history.baseline),
         runs=[last.run] if last else [],
-        message=cut(told),
+        message=cut(sentence),
     )
 
 
@@ -139,7 +141,7 @@ def _by(ratio: float) -> str:
 
 
 def _first(known: dict[str, Level]) -> Level | None:
-    for metric in FIRST_TOLD:
+    for metric in FIRST_NAMED:
         if metric in known:
             return known[metric]
     return next(iter(known.values()), None)
@@ -155,13 +157,13 @@ def _differences(old: History, new: History) -> str:
         for name in sorted({*old.environment, *new.environment})
         if old.environment.get(name) != new.environment.get(name)
     ]
-    told = [
+    differences = [
         f"{name} was {old.environment.get(name, 'not known')}, now "
         f"{new.environment.get(name, 'not known')}"
         for name in names[:3]
     ]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return "earlier runs cannot be compared: " + "; ".join(told) + more
+    return "earlier runs cannot be compared: " + "; ".join(differences) + more
 
 
 def _rolled_out(baseline: Sequence[Point], first: Point) -> str | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from perfrun.api.run.perfrun import MAX_BENCHMARKS_TOLD, BenchmarkFigures, BenchmarkStatus
+from perfrun.api.run.perfrun import MAX_BENCHMARKS_SHOWN, BenchmarkFigures, BenchmarkStatus
 from perfrun.api.test.metric import BENCHMARK, LATENCY, MEMORY_PEAK, ROUNDS, STATISTICS
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.api.test.slo import format_measured
@@ -47,7 +47,7 @@ def status_of_benchmark(
     record = report.benchmark
     if record is None:
         return None
-    told = record.benchmarks[:MAX_BENCHMARKS_TOLD]
+    shown = record.benchmarks[:MAX_BENCHMARKS_SHOWN]
     peak = record.memory_peak
     return BenchmarkStatus(
         memory_peak=None
@@ -61,9 +61,9 @@ def status_of_benchmark(
                     for metric, value in one.values.items()
                 },
             )
-            for one in told
+            for one in shown
         ],
-        left_out=record.left_out + len(record.benchmarks) - len(told),
+        left_out=record.left_out + len(record.benchmarks) - len(shown),
         message=record.failure or record.trouble,
     )
 

@@ -34,14 +34,14 @@ def judge(spec: PerfTestSpec, outcome: RunOutcome) -> RunVerdict:
     if outcome.lost:
         sentences.append(f"lost: {first_of(outcome.lost)}")
     limits = limits_of(asked)
-    told = replace(
+    judged = replace(
         run_verdict,
         message=cut("; ".join(sentences)),
         observed=observing.statuses(outcome.plan, outcome.report, limits),
         benchmark=status_of_benchmark(outcome.report, limits),
         script=status_of_script(outcome.report),
     )
-    return told.with_untidy(outcome.untidy or outcome.report.untidy)
+    return judged.with_untidy(outcome.untidy or outcome.report.untidy)
 
 
 def _unless_refused(run_verdict: RunVerdict, outcome: RunOutcome) -> RunVerdict:

@@ -240,10 +240,10 @@ def _message(slos: Sequence[SloStatus], verdict: Verdict) -> str:
     missed = sum(slo.verdict in (Verdict.WARN, Verdict.FAIL) for slo in counted)
     unclear = sum(slo.verdict is Verdict.INCONCLUSIVE for slo in counted)
     if missed:
-        told = f"{missed} of {len(counted)} {noun} missed"
-        told += f", {unclear} inconclusive" if unclear else ""
+        counts = f"{missed} of {len(counted)} {noun} missed"
+        counts += f", {unclear} inconclusive" if unclear else ""
     else:
-        told = f"{unclear} of {len(counted)} {noun} inconclusive"
+        counts = f"{unclear} of {len(counted)} {noun} inconclusive"
     # The sentence to show is the worst objective's.
     first = max(counted, key=lambda slo: ORDER.index(slo.verdict))
-    return f"{told}: {first.message}"
+    return f"{counts}: {first.message}"

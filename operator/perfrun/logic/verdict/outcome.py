@@ -117,10 +117,12 @@ def unreported(
     message = f"none of {workers.planned} workers reported"
     if lost:
         message += f": {first_of(lost)}"
-    told = errored(message, workers)
+    verdict = errored(message, workers)
     if stopped is not None:
-        told = cancelled(f"stopped ({stopped}): {message}", workers)
-    return replace(told, capacity=CapacityStatus(holds=list(holds[:MAX_HOLDS])) if holds else None)
+        verdict = cancelled(f"stopped ({stopped}): {message}", workers)
+    return replace(
+        verdict, capacity=CapacityStatus(holds=list(holds[:MAX_HOLDS])) if holds else None
+    )
 
 
 def first_of(lost: Sequence[str]) -> str:

@@ -319,21 +319,21 @@ def _unreadable(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding |
 
 
 def _many_names(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding | None:
-    told = []
+    sentences = []
     if record.renamed:
-        told.append(
+        sentences.append(
             f"{record.renamed} requests are counted under the name {OTHER}, because there are more "
             f"than {MAX_STEPS} names"
         )
     if record.left_out:
-        told.append(
+        sentences.append(
             f"{record.left_out} samples of metrics and checks were left out, because there are "
             f"more than {MAX_METRICS} of them"
         )
-    if not told:
+    if not sentences:
         return None
     hint = "give requests that are alike one name (in k6 the tag name)"
-    return _finding("ManyNames", "Informing", f"{'; '.join(told)}: {hint}")
+    return _finding("ManyNames", "Informing", f"{'; '.join(sentences)}: {hint}")
 
 
 def _undivided(plan: RunPlan, _: ScriptRecord, __: WorkerReport) -> Finding | None:
