@@ -211,13 +211,13 @@ def _search(capacity: CapacityStatus) -> RenderableType:
     table.add_column("Outcome", overflow="fold", ratio=1)
     for index, hold in enumerate(capacity.holds, 1):
         outcome = hold.outcome or "not judged"
-        told = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
+        text = f"{outcome}: {hold.message}" if outcome not in ("Met", "not judged") else outcome
         row = (
             str(index),
             hold.rate,
             figure(hold.p95),
             hold.error_rate or NO_FIGURE,
-            printable(told),
+            printable(text),
         )
         table.add_row(*map(Text, row))
     return table
@@ -281,8 +281,8 @@ def print_slowest(runs: Sequence[PerfRun], most: int, console: Console) -> None:
         seconds = load_seconds(run)
         load = NO_FIGURE if seconds is None else f"{seconds:.1f}s"
         test = run.test
-        told = (test, load, _p95(run) or NO_FIGURE, run.status.verdict or NO_FIGURE)
-        table.add_row(*map(Text, told))
+        cells = (test, load, _p95(run) or NO_FIGURE, run.status.verdict or NO_FIGURE)
+        table.add_row(*map(Text, cells))
     print_plain(table, console)
 
 

@@ -80,8 +80,8 @@ def script_lines(script: ScriptStatus) -> list[str]:
     """What the tool is, what its times mean, and how it ended."""
     version = ", ".join(script.versions)
     files = ", ".join(one[:12] for one in script.files)
-    told = [script.tool, *([version] if version else []), *([f"files {files}"] if files else [])]
-    lines = [", ".join(told), f"clock: Tool: {script.clock}"]
+    parts = [script.tool, *([version] if version else []), *([f"files {files}"] if files else [])]
+    lines = [", ".join(parts), f"clock: Tool: {script.clock}"]
     lines += [script.message] if script.message else []
     if script.left_out:
         lines.append(f"{script.left_out} more metrics and checks are not shown here")

@@ -189,8 +189,8 @@ def _cells_table(comparison: Comparison) -> str:
 
 def _who(comparison: Comparison) -> Iterator[str]:
     for group in Group:
-        told = [one.name for one in comparison.columns if one.group is group]
-        yield f"{group.value}: {', '.join(told)}"
+        runs = [one.name for one in comparison.columns if one.group is group]
+        yield f"{group.value}: {', '.join(runs)}"
 
 
 def _verdict(verdict: Verdict | None) -> str:

@@ -86,9 +86,9 @@ def _missing(runs: Sequence[Reported], comparison: Comparison) -> str | None:
 
 def strips(comparison: Comparison) -> Iterator[Chart]:
     """First the metrics that differ, then those that have objectives; at most eight."""
-    told = [row for row in comparison.rows if row.statistics is not None]
-    told.sort(key=lambda row: (_ORDER.index(_of(row).shown), not row.objective, row.of != ""))
-    drawn = [row for row in told if len({cell.value for cell in row.cells} - {None}) > 1]
+    rows = [row for row in comparison.rows if row.statistics is not None]
+    rows.sort(key=lambda row: (_ORDER.index(_of(row).shown), not row.objective, row.of != ""))
+    drawn = [row for row in rows if len({cell.value for cell in row.cells} - {None}) > 1]
     for number, row in enumerate(drawn[:MAX_STRIPS]):
         yield _strip(f"strip-{number}", row, comparison.columns)
 

@@ -281,12 +281,12 @@ def _curve_notes(curves: Sequence[Curve]) -> Iterator[str]:
 
 
 def _words(one: Curve) -> str:
-    told = [
+    figures = [
         f"{name} {one.text(share)}"
         for name, share in QUANTILES.items()
         if supports(one.samples.count, share)
     ] or [f"the slowest {format_duration(one.samples.greatest)}"]
-    return f"{one.name}: {', '.join(told)} of {one.samples.count:,} requests"
+    return f"{one.name}: {', '.join(figures)} of {one.samples.count:,} requests"
 
 
 def _limit(slo: SloStatus, end: float) -> Limit | None:

@@ -21,12 +21,12 @@ def errors_chart(timeline: Timeline) -> Chart:
         lower, upper = _bars(timeline, below, whole)
         areas.append(Area(f"{name}: {count:,}", lower, upper, f"stripe-{index}"))
     failed = sum(timeline.series.failed)
-    told = ", ".join(f"{name} {sum(values):,}" for name, values in classes.items())
+    counts = ", ".join(f"{name} {sum(values):,}" for name, values in classes.items())
     return Chart(
         key="errors",
         title="Errors by class",
         unit="failed requests per second, including the warm-up",
-        summary=f"{failed:,} requests failed: {told}.",
+        summary=f"{failed:,} requests failed: {counts}.",
         x=timeline.x,
         y=count_axis(max(whole), tick_number),
         x_title=timeline.x_title,

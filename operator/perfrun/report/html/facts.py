@@ -64,8 +64,8 @@ def key_figures(summary: Summary) -> list[Fact]:
     if summary.capacity is not None:
         facts.insert(0, Fact(CAPACITY, summary.capacity))
     if summary.latency is not None:
-        told = ((name, getattr(summary.latency, name)) for name in ("p50", "p95", "p99", "max"))
-        facts += [Fact(name, figure(text)) for name, text in told]
+        figures = ((name, getattr(summary.latency, name)) for name in ("p50", "p95", "p99", "max"))
+        facts += [Fact(name, figure(text)) for name, text in figures]
     return facts
 
 
@@ -178,8 +178,8 @@ def _where(reported: Reported) -> Iterator[Fact]:
     if machines:
         yield Fact("Machines of workers", "; ".join(machines))
     if place is not None and place.resources:
-        told = ", ".join(f"{name} {amount}" for name, amount in place.resources.items())
-        yield Fact("Resources of a worker", told)
+        amounts = ", ".join(f"{name} {amount}" for name, amount in place.resources.items())
+        yield Fact("Resources of a worker", amounts)
     if result is not None:
         yield Fact("perfrun", result.perfrun)
 
@@ -228,14 +228,14 @@ def _shape(load: Load) -> str:
 
 
 def _stages(levels: Sequence[tuple[str, int, int]]) -> str:
-    told = [
+    stages = [
         f"{level}"
         + (f" over {format_exact_duration(ramp)}" if ramp else "")
         + (f" for {format_exact_duration(hold)}" if hold else "")
         for level, ramp, hold in levels[:6]
     ]
     more = [f"{len(levels) - 6} more stages"] if len(levels) > 6 else []
-    return ", then ".join([*told, *more])
+    return ", then ".join([*stages, *more])
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +260,8 @@ def happened(run: PerfRun) -> Happened | None:
     facts = [Fact(name, moment(str(time))) for name, time in times if time]
     if (workers := status.workers) is not None:
         counts = ((workers.ready, "were ready"), (workers.reported, "reported"))
-        told = ", ".join(f"{number(count)} {what}" for count, what in counts)
-        facts.append(Fact("Workers", f"{number(workers.planned)} planned: {told}"))
+        counted = ", ".join(f"{number(count)} {what}" for count, what in counts)
+        facts.append(Fact("Workers", f"{number(workers.planned)} planned: {counted}"))
     if status.launch_error:
         facts.append(Fact("Last error of the Job", status.launch_error))
     if status.start_time is None:
@@ -271,13 +271,13 @@ def happened(run: PerfRun) -> Happened | None:
 
 def objective_texts(result: RunResult | None) -> list[str]:
     """The objectives of a run without verdicts: ``latency.p95 of list: at most 500ms``."""
-    told = []
+    texts = []
     for slo in result.slos if result is not None else []:
         words = (("max", "at most"), ("min", "at least"))
         limits = [f"{word} {slo[bound]}" for bound, word in words if slo.get(bound) is not None]
         name = subject(str(slo.get("metric", "")), str(slo.get("of") or ""))
-        told.append(f"{name}: {', '.join(limits)}")
-    return told
+        texts.append(f"{name}: {', '.join(limits)}")
+    return texts
 
 
 @dataclass(frozen=True, slots=True)

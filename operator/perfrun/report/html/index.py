@@ -46,15 +46,15 @@ def index_page(runs: Sequence[PerfRun]) -> str:
     """The list of runs, the worst verdicts first."""
     rows = sorted(map(_row, runs), key=lambda row: _place(row.verdict))
     counts = Counter(row.verdict for row in rows)
-    told = [f"{counts[one]} {one.value}" for one in _ORDER if counts[one]]
-    told += [f"{counts[None]} not done"] if counts[None] else []
+    tally = [f"{counts[one]} {one.value}" for one in _ORDER if counts[one]]
+    tally += [f"{counts[None]} not done"] if counts[None] else []
     worst = rows[0].verdict
     return render(
         "index.html.j2",
         worst,
         MARKS[worst] if worst is not None else "…",
         runs=rows,
-        score=", ".join(told),
+        score=", ".join(tally),
         marks=MARKS,
     )
 

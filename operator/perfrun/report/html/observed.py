@@ -43,12 +43,12 @@ def observed_charts(timeline: Timeline) -> Iterator[Chart]:
 def unseen(timeline: Timeline) -> Iterator[str]:
     """A sentence for each object that could not be observed at all."""
     seen = {one.name for one in timeline.report.observed if one.values}
-    told = {
+    reasons = {
         one.name: one.trouble
         for one in timeline.report.observed
         if one.name not in seen and one.trouble is not None
     }
-    for name, why in told.items():
+    for name, why in reasons.items():
         yield f"{name} could not be observed: {why}"
 
 

@@ -107,5 +107,5 @@ def _draw(reported: Reported) -> _Drawn:
         *distributions(result.report, result.plan, reported.run.status),
     ]
     missing = timeline.missing()
-    told = [*([missing] if missing else []), *unseen(timeline)]
-    return _Drawn(charts, lag_chart(timeline), told, timeline.stopped())
+    reasons = [*([missing] if missing else []), *unseen(timeline)]
+    return _Drawn(charts, lag_chart(timeline), reasons, timeline.stopped())

@@ -16,11 +16,11 @@ for (const reader of document.querySelectorAll(".reader")) {
   const show = (index) => {
     at = Math.min(Math.max(index, 0), rows.length - 1);
     const [when, ...values] = [...rows[at].cells].map((cell) => cell.textContent || "n/a");
-    const told = values.map((value, place) => `${heads[place + 1]} ${value}`);
-    tip.replaceChildren(line(when, "when"), ...told.map((text) => line(text, "")));
+    const texts = values.map((value, place) => `${heads[place + 1]} ${value}`);
+    tip.replaceChildren(line(when, "when"), ...texts.map((text) => line(text, "")));
     tip.hidden = false;
     reader.setAttribute("aria-valuenow", at + 1);
-    reader.setAttribute("aria-valuetext", [when, ...told].join(", "));
+    reader.setAttribute("aria-valuetext", [when, ...texts].join(", "));
     cursor.setAttribute("x1", places[at] + "%");
     cursor.setAttribute("x2", places[at] + "%");
     figure.classList.add("read");
