@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from perfrun.api.test.commands.script import ToolName
 from perfrun.api.test.perftest import PerfTestSpec
+from perfrun.logic.accept.targets import url_problem
 from perfrun.logic.plan.shares import lacks_share
 from perfrun.logic.problems import Problem, field_path
 
@@ -66,12 +67,26 @@ def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
                 field_path(["spec", "target", "script", "args", index]),
                 f"perfrun sets {argument.partition('=')[0].removeprefix('-J')} itself: remove it",
             )
+        elif target.tool == "JMeter" and flag in ("-J", "--jmeterproperty"):
+            yield Problem(
+                field_path(["spec", "target", "script", "args", index]),
+                "write -JNAME=VALUE as one argument: otherwise its number is not divided among "
+                "the workers",
+            )
         elif target.divided == "Properties" and lacks_share(argument, spec.load.workers):
             yield Problem(
                 field_path(["spec", "target", "script", "args", index]),
                 f"{argument.removeprefix('-J')} cannot be shared by {spec.load.workers} workers: "
                 "some of them would have no part of it. Raise it, or use fewer workers",
             )
+
+
+def target_problems(spec: PerfTestSpec) -> Iterator[Problem]:
+    """Targets without a usable host or port."""
+    for index, target in enumerate(spec.target.the_script.targets):
+        yield from url_problem(
+            field_path(["spec", "target", "script", "targets", index]), f"//{target}"
+        )
 
 
 def path_problems(spec: PerfTestSpec) -> Iterator[Problem]:

@@ -16,7 +16,12 @@ from perfrun.api.test.target import TargetKind
 from perfrun.logic.accept.kinds import kind_problems
 from perfrun.logic.accept.loads import crowded_browsers, late_stops, load_problems, search_problems
 from perfrun.logic.accept.observed import observe_problems, short_windows
-from perfrun.logic.accept.scripts import missing_in_cluster, path_problems, script_problems
+from perfrun.logic.accept.scripts import (
+    missing_in_cluster,
+    path_problems,
+    script_problems,
+    target_problems,
+)
 from perfrun.logic.accept.steps import (
     bracket_doubts,
     extraction_problems,
@@ -302,7 +307,7 @@ _CHECKS_OF: dict[TargetKind, tuple[_Check, ...]] = {
     "sql": (),
     "browser": (url_problems, _paths_after_a_query),
     "benchmark": (command_problems,),
-    "script": (script_problems, path_problems, command_problems),
+    "script": (script_problems, target_problems, path_problems, command_problems),
     "extension": (address_problems, option_problems, json_path_problems),
 }
 _DOUBTS: tuple[_Check, ...] = (

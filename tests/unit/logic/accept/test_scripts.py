@@ -21,6 +21,12 @@ def problems(**script: Any) -> list[str]:
     return [str(one) for one in check(spec(body["load"], target=body["target"])).problems]
 
 
+@pytest.mark.parametrize("target", ["shop:65536", "[:::::]:80"])
+def test_a_target_that_is_no_address_is_refused(target: str) -> None:
+    (told,) = problems(targets=["shop:80", target])
+    assert told.startswith(f"spec.target.script.targets[1]: //{target} cannot be read: ")
+
+
 @pytest.mark.parametrize("path", ["/etc", "..", "a/../../b"])
 def test_a_folder_outside_of_its_volume_is_refused(path: str) -> None:
     (told,) = problems(files={"volumeClaim": {"name": "load", "path": path}})
@@ -67,6 +73,8 @@ def test_the_targets_of_a_script_are_its_lock_in_one_spelling() -> None:
         ("JMeter", "-Jperfrun.index=1", "perfrun sets perfrun.index itself: remove it"),
         ("JMeter", "-Jjmeter.save.saveservice.label=false",
          "perfrun sets jmeter.save.saveservice.label itself: remove it"),
+        ("JMeter", "-J", "write -JNAME=VALUE as one argument: otherwise its number is not divided "
+         "among the workers"),
         ("JMeter", "-Jperfrun.threads=1",
          "perfrun.threads=1 cannot be shared by 2 workers: some of them would have no part of it. "
          "Raise it, or use fewer workers"),

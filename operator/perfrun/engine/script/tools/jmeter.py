@@ -57,6 +57,9 @@ _IN_GOOD_ORDER = 3.0
 """Seconds for the requests in flight after a stop, before they are cut off."""
 _LOOK = 0.05
 _VERSION = re.compile(rb" Version (\d[\w.-]{0,30})")
+_USED = re.compile(rb"__(?:P|property)\(\s*(perfrun\.[A-Za-z0-9._-]+)")
+_OWN = {f"{PROPERTY}workers", f"{PROPERTY}index"}
+"""With these a plan may divide its load by itself."""
 _MAX_HEAD, _MAX_PLAN = 64 * 1024, 16 * 1024 * 1024
 
 
@@ -114,6 +117,16 @@ class JMeter:
                 f"the plan {share.target.entry} does not use the property {PROPERTY}threads: each "
                 f"of the {share.workers} workers would run all of its load. Write "
                 f"${{__P({PROPERTY}threads)}} as the number of threads, or use split: None",
+            )
+        used = {name.decode() for name in _USED.findall(plan)}
+        unset = used - {one.partition("=")[0].removeprefix("-J") for one in share.args}
+        if unset and not used & _OWN:
+            name = min(unset)
+            raise ToolError(
+                ErrorClass.DATA,
+                f"the plan {share.target.entry} uses the property {name}, which args do not set: "
+                f"each of the {share.workers} workers would use the plan's own number. Add "
+                f"-J{name}=NUMBER to args, which is divided among them, or use split: None",
             )
 
     def _plan(self) -> bytes:

@@ -114,8 +114,13 @@ def test_without_a_split_each_jmeter_gets_all(tmp_path: Path) -> None:
         ("${__P(threads)}", {"workers": 1}, True),
         ("${__P(threads)}", {"split": "None"}, True),
         (None, {}, True),
+        ("<!-- perfrun.rate --> ${__P(perfrun.threads,10)}", {}, True),
+        ("${__P(perfrun.index)} ${__P(perfrun.rate,10)}", {}, True),
     ],
-    ids=["divides", "does not", "one worker", "not to be divided", "in the image"],
+    ids=[
+        *("divides", "does not", "one worker", "not to be divided", "in the image"),
+        *("with a default", "by itself"),
+    ],
 )
 def test_a_plan_that_divides_nothing_is_refused(
     tmp_path: Path, plan: str | None, how: dict[str, object], fine: bool
@@ -130,6 +135,13 @@ def test_a_plan_that_divides_nothing_is_refused(
         ToolError, match=r"does not use the property perfrun\.threads: each of the 2"
     ):
         one.order()
+
+
+def test_a_number_of_the_plan_that_no_argument_divides_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "script").write_text("${__P(perfrun.threads,1)} ${__property(perfrun.rate,10)}")
+    with pytest.raises(ToolError, match=r"uses the property perfrun\.rate, which args do not set"):
+        jmeter(share(tmp_path, "JMeter"))
+    jmeter(share(tmp_path, "JMeter", workers=1))
 
 
 async def test_a_stop_of_jmeter_is_a_shutdown_and_then_a_stop_at_once(
