@@ -95,6 +95,8 @@ class SampleRecorder:
         self._recent = Folded()
         self._classes = ErrorClasses()
         self._steps: dict[tuple[str, str], StepTally] = {}
+        self._names: set[str] = set()
+        """Of scenarios."""
         self._scenarios: defaultdict[str, _Scenario] = defaultdict(_Scenario)
         self._metrics: dict[str, _Metric] = {}
         self._shed_seconds: set[int] = set()
@@ -162,11 +164,8 @@ class SampleRecorder:
 
     def _step(self, scenario: str, step: str, number: int) -> StepTally:
         """A step that was not seen under this name yet; ``number`` of its requests are coming."""
-        known = {name for name, _ in self._steps if name not in (SETUP, TEARDOWN)}
         if scenario not in (SETUP, TEARDOWN):
-            scenario = foreign(scenario, MAX_STEP_NAME)
-            if scenario not in known and len(known) >= MAX_SCENARIOS - 1:
-                scenario = OTHER
+            scenario = self._name_of(scenario)
         if len(self._steps) >= MAX_STEPS:
             self.script.renamed += number
             step = OTHER
@@ -177,6 +176,14 @@ class SampleRecorder:
             recent = Folded() if no_load else self._recent
             tally = self._steps[scenario, step] = StepTally(name, step, recent, self._classes)
         return tally
+
+    def _name_of(self, scenario: str) -> str:
+        """What a scenario is called in the report: one set of names for requests and iterations."""
+        name = foreign(scenario, MAX_STEP_NAME)
+        if name not in self._names and len(self._names) >= MAX_SCENARIOS - 1:
+            return OTHER
+        self._names.add(name)
+        return name
 
     def attempts(self, scenario: str, step: str, more: int) -> None:
         """As :meth:`SampleRows.attempts`."""
@@ -200,9 +207,7 @@ class SampleRecorder:
     def iteration(self, scenario: str, finished: int, dropped: int = 0, failed: int = 0) -> None:
         """As :meth:`SampleRows.iteration`."""
         if scenario not in self._scenarios:
-            scenario = foreign(scenario, MAX_STEP_NAME)
-            if len(self._scenarios) >= MAX_SCENARIOS - 1:
-                scenario = OTHER
+            scenario = self._name_of(scenario)
         counts = self._scenarios[scenario]
         # A script may add any number to a metric of the tool's.
         finished, failed, dropped = (

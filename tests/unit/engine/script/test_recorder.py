@@ -1,10 +1,12 @@
 """What a script may write, and what a report may have: no number of a tool's loses the report."""
 
+import json
+
 import pytest
 
 from perfrun.engine.script.recorder import SampleRecorder
 from perfrun.measure.record import PhaseRecord
-from perfrun.measure.script import ScriptRecord
+from perfrun.measure.script import ScriptRecord, check_script_phase
 
 HUGE = 10**30
 
@@ -21,6 +23,18 @@ def test_numbers_beyond_every_bound_still_make_a_report() -> None:
     for one in it.window().scenarios:
         one.check()
     assert it.totals().sent == 2
+
+
+def test_more_scenarios_than_a_report_may_have_are_one_in_requests_and_iterations_alike() -> None:
+    it = SampleRecorder("k6")
+    for number in range(60):
+        it.requests(f"s{number}", "a", 1, [1])
+        it.iteration(f"s{59 - number}", 1)  # they end in another order
+    phase = it.window()
+    check_script_phase(json.loads(phase.to_bytes()))
+    assert (
+        sum(one.finished for one in phase.scenarios) == sum(one.sent for one in phase.steps) == 60
+    )
 
 
 @pytest.mark.parametrize("number", [-1, -HUGE])
