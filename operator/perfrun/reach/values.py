@@ -20,6 +20,11 @@ class Values:
         from now on, used or not.
         """
         self._root, self._command_folder = root, command_folder
+        self.hide()
+
+    def hide(self) -> None:
+        """Hide all Secrets that are there now: one may be created while its pod waits for it."""
+        root = self._root
         for path in sorted(root.glob("secrets/*/*")) if root is not None else ():
             # The kubelet keeps the targets of its links in separate folders.
             if path.is_file():

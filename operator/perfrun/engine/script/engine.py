@@ -67,6 +67,7 @@ class ScriptEngine:
         target = plan.target.the_script
         self._plan, self._index = plan, index
         self.master = master
+        self._values = values
         self._place = CommandFolder(values.command_folder("spec.target.script"))
         self._place.enter()
         self._scripts = scripts
@@ -131,6 +132,7 @@ class ScriptEngine:
                 raise EngineError(
                     ErrorClass.CONNECT, "the launcher of the script has not started yet"
                 )
+            self._values.hide()  # the tool's container has started, so now they exist
             self._place.start(self._tool.order())
             self._prepared = asyncio.create_task(self._prepare())
         done, _ = await asyncio.wait({self._prepared}, timeout=CHECK_SECONDS)

@@ -12,6 +12,7 @@ from perfrun.engine.script import engine
 from perfrun.engine.script.engine import ScriptEngine
 from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
 from perfrun.engine.script.tools.locust_samples import LocustDecoder
+from perfrun.launcher.hiding import Hider
 from perfrun.measure.command import LAUNCHER, CommandOrder
 from perfrun.reach.values import Values
 from tests.unit.controller.build import perf_test, plan_of
@@ -68,7 +69,7 @@ def engine_in(folder: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Scr
     monkeypatch.setattr(engine, "PATIENCE", 0.1)
     script = {"tool": "Locust", "entry": "load.py", "targets": ["shop:80"], "image": "a", **more}
     test = perf_test(target={"script": script}, load={"maxDuration": "10m"})
-    return ScriptEngine(plan_of(test), 0, Values(None, folder), folder / "scripts")
+    return ScriptEngine(plan_of(test), 0, Values(folder / "values", folder), folder / "scripts")
 
 
 async def test_a_stop_in_good_order_has_the_time_until_the_signal(
@@ -79,6 +80,18 @@ async def test_a_stop_in_good_order_has_the_time_until_the_signal(
     await one._until_over(0)
     assert one._tool.cut_off  # type: ignore[attr-defined]
     assert not (launcher / "stop").exists()
+    await one.close()
+
+
+async def test_a_secret_that_was_created_while_the_pod_waited_is_hidden(
+    launcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perfrun.reach.values.SECRETS", hider := Hider())
+    one = engine_in(launcher, monkeypatch)
+    (launcher / "values" / "secrets" / "shop").mkdir(parents=True)
+    (launcher / "values" / "secrets" / "shop" / "token").write_text("s3cret-token\n")
+    await one.check()
+    assert hider.hide("http://shop/?t=s3cret-token") == "http://shop/?t=***"
     await one.close()
 
 

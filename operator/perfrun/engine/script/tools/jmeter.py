@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from perfrun.engine.command import ResultsError, read_bounded
 from perfrun.engine.errors import ErrorClass, ToolError
 from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
 from perfrun.engine.script.tools.jmeter_samples import JMeterDecoder
@@ -60,7 +61,7 @@ _VERSION = re.compile(rb" Version (\d[\w.-]{0,30})")
 _USED = re.compile(rb"__(?:P|property)\(\s*(perfrun\.[A-Za-z0-9._-]+)")
 _OWN = {f"{PROPERTY}workers", f"{PROPERTY}index"}
 """With these a plan may divide its load by itself."""
-_MAX_HEAD, _MAX_PLAN = 64 * 1024, 16 * 1024 * 1024
+_MAX_LOG, _MAX_PLAN = 1024 * 1024, 16 * 1024 * 1024
 
 
 class JMeter:
@@ -140,8 +141,8 @@ class JMeter:
         while not _is_taken(self._share.port):  # noqa: ASYNC110 (another process does it)
             await asyncio.sleep(_LOOK)
         head = b""
-        with suppress(OSError), (self._share.folder / LOG).open("rb") as file:
-            head = file.read(_MAX_HEAD)
+        with suppress(ResultsError):
+            head = read_bounded(self._share.folder / LOG, _MAX_LOG)
         found = _VERSION.search(head)
         return PreparedTool(version=f"jmeter {found[1].decode()}" if found else "jmeter")
 

@@ -1,6 +1,7 @@
 """What Locust and JMeter are started with, worker by worker."""
 
 import asyncio
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -142,6 +143,15 @@ def test_a_number_of_the_plan_that_no_argument_divides_is_refused(tmp_path: Path
     with pytest.raises(ToolError, match=r"uses the property perfrun\.rate, which args do not set"):
         jmeter(share(tmp_path, "JMeter"))
     jmeter(share(tmp_path, "JMeter", workers=1))
+
+
+async def test_a_log_of_jmeter_that_is_none_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "jmeter.log")  # opening it would wait for a writer
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        one = JMeter(replace(share(tmp_path, "JMeter"), port=udp.getsockname()[1]))
+        async with asyncio.timeout(5):
+            assert (await one.prepare()).version == "jmeter"
 
 
 async def test_a_stop_of_jmeter_is_a_shutdown_and_then_a_stop_at_once(
