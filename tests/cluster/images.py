@@ -279,6 +279,8 @@ def limit_store() -> None:
     known = run(_buildah("images", "--all", "--quiet"), what="counting images").split()
     if len(known) > MAX_IMAGES:
         with step("removing images and layers without a name"):
+            # A build that was killed leaves its container, which keeps its image.
+            run(_buildah("rm", "--all"), what="removing containers of builds")
             run(_buildah("rmi", "--prune"), what="removing images without a name")
 
 
