@@ -42,9 +42,12 @@ ALLOWED = [  # module, names, what they are there
     ("engine/http/connection_policy.py", "connections", "an attribute"),
     ("engine/record/health.py", "cpu", "a controller of cgroups"),
     ("engine/record/recorder.py", "latency service ttfb dropped", LATENCIES),
+    ("engine/script/tools/jmeter.py", "latency", "a column of JMeter"),
+    ("engine/script/tools/k6.py", "service", "a tag of k6"),
     ("logic/plan/stop.py", "latency", LATENCIES),
     ("logic/plan/thresholds.py", "count med", "methods of a threshold of k6"),
     ("logic/verdict/holds.py", "throughput", STATUS),
+    ("logic/verdict/scripts.py", "count med passes", "statistics of k6"),
     ("logic/verdict/summary.py", "requests latency", STATUS),
     ("measure/histogram.py", "count", "an attribute"),
     ("measure/record.py", "latency service connect ttfb dropped connections", LATENCIES),
@@ -53,6 +56,7 @@ ALLOWED = [  # module, names, what they are there
     ("report/html/distribution.py", "service", "the style of a curve"),
     ("report/html/over_time.py", "latency median", "the key of a chart, the label of a line"),
     ("report/html/phases.py", "connect", "the name of a part"),
+    ("report/lines.py", "count med", "statistics of k6"),
     ("report/junit.py", "requests", "how many requests were sent"),
 ]
 

@@ -120,7 +120,7 @@ async def test_what_is_too_long_is_refused_by_its_length_alone(
     async def never(request: bytes) -> bytes:
         raise AssertionError("it was looked at")
 
-    monkeypatch.setattr(checks, "_ask", never)
+    monkeypatch.setattr(checks, "_exchange", never)
     large = {**PLAIN, "variables": {f"v{i}": "x" * 4096 for i in range(64)}}
     outcome = await checks.examine(large, "team")
     assert outcome.problems == [
