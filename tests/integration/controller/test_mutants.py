@@ -21,6 +21,7 @@ from perfrun.api.test.perftest import PerfTest
 from perfrun.api.test.values import value_refs
 from perfrun.engine.errors import EngineError
 from perfrun.engine.run import Engine
+from perfrun.engine.script.engine import ScriptEngine
 from perfrun.logic.plan.run_plan import make_plan
 from perfrun.reach.values import Values
 from tests.campaign import Campaign
@@ -182,7 +183,10 @@ def _compile(stored: Json) -> None:
     spec = PerfTest.parse(stored).spec
     plan = make_plan(spec, uid="u", namespace="n", test="t", run="r")
     try:
-        Engine(plan, 0, Values())
+        if plan.target.script is not None:
+            ScriptEngine(plan, 0, Values(), Path("/scripts"))
+        else:
+            Engine(plan, 0, Values())
     except EngineError as error:
         assert str(error)
 
