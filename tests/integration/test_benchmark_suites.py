@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from perfrun.api.run.perfrun import PerfRun
+from tests.integration.waiting import until
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "benchmark"
 PATIENCE = 60.0
@@ -70,13 +70,6 @@ class Suite:
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
     return Suite(tmp_path)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
 
 
 def errors(run: PerfRun) -> dict[str, int]:
@@ -205,7 +198,7 @@ def test_ctrl_c_ends_the_whole_of_it(suite: Suite) -> None:
         f"os.rename({str(pids)!r} + '.new', {str(pids)!r}); time.sleep(1000)"
     )
     with suite.start(suite.python(code)) as process:
-        until(pids.exists)
+        until(pids.exists, PATIENCE)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
@@ -220,14 +213,14 @@ def test_a_second_ctrl_c_does_so_at_once(suite: Suite) -> None:
     pid = suite.folder / "pid"
     code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(1000)"
     with suite.start(suite.python(code)) as process:
-        until(lambda: pid.exists() and pid.read_text())
+        until(lambda: pid.exists() and pid.read_text(), PATIENCE)
         process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
     assert time.monotonic() - began < 4
-    until(lambda: not Path(f"/proc/{pid.read_text()}").exists())
+    until(lambda: not Path(f"/proc/{pid.read_text()}").exists(), PATIENCE)
 
 
 def test_secrets_reach_the_command_and_are_not_told(suite: Suite) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +20,7 @@ from perfrun.local.files.manifests import read_manifests
 from perfrun.measure.result import RunResult
 from perfrun.pytest_plugin.given import Given
 from perfrun.pytest_plugin.running import Background
+from tests.integration.waiting import until
 
 PATIENCE = 40.0
 
@@ -128,14 +129,6 @@ def children_of_threads() -> list[int]:
 
 def is_worker(pid: int) -> bool:
     return b"perfrun.local.child" in Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a state of the world that nobody announces."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
 
 
 def gone(pid: int) -> bool:
@@ -306,6 +299,7 @@ class Interrupt:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupt())
 from perfrun.cli.main import main
+from tests.integration.waiting import until
 main()
 """
     with subprocess.Popen(
@@ -320,7 +314,7 @@ def test_a_second_ctrl_c_waits_for_nobody_and_more_change_nothing(cli: Cli, targ
         "api", target.url + "/hang", "{workers: 2, closed: {users: 4, duration: 60s}}"
     )
     with cli.start("run", file) as process:
-        until(lambda: len(target.seen) == 4)
+        until(lambda: len(target.seen) == 4, PATIENCE)
         workers = children(process.pid)
         assert process.stderr is not None
         told = iter(process.stderr.readline, "")
@@ -352,7 +346,7 @@ def test_ctrl_c_reports_what_was_measured_and_leaves_nobody_behind(
         "[{metric: errorRate, max: 1%}]",
     )
     with cli.start("run", file, "--json", "o.json") as process:
-        until(lambda: len(target.seen) >= 40)
+        until(lambda: len(target.seen) >= 40, PATIENCE)
         workers = children(process.pid)
         assert len(workers) == 2
         process.send_signal(signal.SIGINT)
@@ -378,7 +372,7 @@ def test_workers_that_do_not_heed_a_stop_are_ended_and_named(
     assert manifest.test is not None
     run = Background(Given(manifest.test, {}))
     run.start()
-    until(lambda: len(target.seen) >= 40)
+    until(lambda: len(target.seen) >= 40, PATIENCE)
     stuck = min(pid for pid in children_of_threads() if is_worker(pid))
     os.kill(stuck, signal.SIGSTOP)
     run.stop("by the test")
@@ -396,7 +390,7 @@ def test_workers_that_do_not_heed_a_stop_are_ended_and_named(
 def test_ctrl_c_before_the_load_begins(cli: Cli) -> None:
     file = cli.manifest("api", "http://127.0.0.1:1/", "{burst: {requests: 1, concurrency: 1}}")
     with cli.start("run", file) as process:
-        until(lambda: children(process.pid))
+        until(lambda: children(process.pid), PATIENCE)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
@@ -412,7 +406,7 @@ def test_a_worker_that_dies_is_a_finding_and_the_run_goes_on(cli: Cli, target: T
         "[{metric: errorRate, max: 1%}]",
     )
     with cli.start("run", file, "--json", "o.json") as process:
-        until(lambda: len(target.seen) >= 20)
+        until(lambda: len(target.seen) >= 20, PATIENCE)
         os.kill(children(process.pid)[0], signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
@@ -442,7 +436,7 @@ def test_a_worker_that_is_ended_is_named_and_only_told_where_the_test_says_so(
         "[{metric: errorRate, max: 1%}]",
     )
     with cli.start("run", file, "--json", "o.json") as process:
-        until(lambda: len(target.seen) >= 20)
+        until(lambda: len(target.seen) >= 20, PATIENCE)
         os.kill(children(process.pid)[0], signal.SIGTERM)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
@@ -462,7 +456,7 @@ def test_a_worker_that_is_ended_is_named_and_only_told_where_the_test_says_so(
 def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target) -> None:
     file = cli.manifest("api", target.url, "{open: {rate: 40/s, duration: 30s}}")
     with cli.start("run", file) as process:
-        until(lambda: len(target.seen) >= 20)
+        until(lambda: len(target.seen) >= 20, PATIENCE)
         os.kill(children(process.pid)[0], signal.SIGKILL)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out.splitlines()[0]) == (3, "✘ ERROR  shop/api"), out + err
@@ -473,11 +467,11 @@ def test_a_load_that_nobody_reported_on_is_an_error(cli: Cli, target: Target) ->
 def test_workers_do_not_outlive_a_killed_perfrun(cli: Cli, target: Target) -> None:
     file = cli.manifest("api", target.url, "{workers: 2, open: {rate: 40/s, duration: 30s}}")
     with cli.start("run", file) as process:
-        until(lambda: len(target.seen) >= 20)
+        until(lambda: len(target.seen) >= 20, PATIENCE)
         workers = children(process.pid)
         process.kill()
         process.communicate(timeout=PATIENCE)
-    until(lambda: all(gone(pid) for pid in workers))
+    until(lambda: all(gone(pid) for pid in workers), PATIENCE)
     assert len(cli.leftovers) == 1
     assert cli.run(cli.manifest("b", target.url, "{burst: {requests: 1, concurrency: 1}}"))[0] == 0
     assert cli.leftovers == []
@@ -491,12 +485,12 @@ def test_worker_inside_of_a_regular_expression_does_not_outlive_a_killed_perfrun
     step = '{name: get, http: {path: /x}, extract: {t: {regex: "(x+x+)+y"}}}'
     file.write_text(f"{file.read_text()}  scenarios: [{{name: s, steps: [{step}]}}]\n")
     with cli.start("run", file) as process:
-        until(lambda: len(target.seen) >= 1)
+        until(lambda: len(target.seen) >= 1, PATIENCE)
         (worker,) = children(process.pid)
-        until(lambda: _cpu_seconds(worker) > 1.5)
+        until(lambda: _cpu_seconds(worker) > 1.5, PATIENCE)
         process.kill()
         process.communicate(timeout=PATIENCE)
-    until(lambda: gone(worker))
+    until(lambda: gone(worker), PATIENCE)
 
 
 def _cpu_seconds(pid: int) -> float:

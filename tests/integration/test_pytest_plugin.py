@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.integration.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -89,13 +90,6 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -190,7 +184,7 @@ def test_ctrl_c_ends_the_load_and_leaves_nobody_behind(
     {call}(target="{url}", load={{"workers": 2, "open": {{"rate": "40/s", "duration": "600s"}}}})
 """)
     with start(tmp_path, "-o", "asyncio_mode=auto") as process:
-        until(lambda: len(seen) >= 40)
+        until(lambda: len(seen) >= 40, PATIENCE)
         workers = children(process.pid)
         assert len(workers) == 2
         process.send_signal(signal.SIGINT)

@@ -4,16 +4,13 @@ The raw rows come from a second output of each k6, which a program in its place 
 """
 
 import csv
-import json
-import math
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,10 +18,10 @@ import pytest
 
 from perfrun.api.run.perfrun import PerfRun
 from perfrun.measure.record import StepRecord
-from perfrun.measure.result import RunResult
 from tests.cluster.tools import program
+from tests.integration.scripts import PATIENCE, ScriptRuns, is_that_of_all
+from tests.integration.waiting import until
 
-PATIENCE = 90.0
 _IN_ITS_PLACE = """#!/bin/sh
 [ "$1" = run ] || exec {k6} "$@"
 for argument; do case "$argument" in json=*) fifo="${{argument#json=}}";; esac; done
@@ -53,72 +50,37 @@ class Served(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-class Scripts:
-    """Runs a script in a folder of its own, with k6 from a folder of its own on the PATH."""
+class Scripts(ScriptRuns):
+    """Runs a script with k6 from a folder of its own on the PATH."""
+
+    word = b"--paused"
 
     def __init__(self, folder: Path, url: str, log: "Counter[str]") -> None:
-        self.folder, self.url, self.log = folder, url, log
-        for name in ("bin", "tmp", "raw"):
-            (folder / name).mkdir()
+        super().__init__(folder, url)
+        self.log = log
+        (folder / "bin").mkdir()
         self.place("true")
 
     def place(self, before: str) -> None:
         """Put a program in the place of k6 that does something before."""
-        text = _IN_ITS_PLACE.format(k6=program("k6"), folder=self.folder / "raw", before=before)
+        text = _IN_ITS_PLACE.format(k6=program("k6"), folder=self.raw_folder, before=before)
         (self.folder / "bin" / "k6").write_text(text)
         (self.folder / "bin" / "k6").chmod(0o755)
 
-    def start(self, script: str, workers: int, most: str = "30s") -> "subprocess.Popen[str]":
+    def start(self, script: str, workers: int) -> "subprocess.Popen[str]":
         (self.folder / "script.js").write_text(script)
-        host = self.url.removeprefix("http://")
-        (self.folder / "test.yaml").write_text(
-            "apiVersion: perfrun.dev/v1alpha1\nkind: PerfTest\nmetadata: {name: shop}\nspec:\n"
-            f'  target: {{script: {{tool: k6, entry: script.js, targets: ["{host}"],\n'
-            f'    env: [{{name: URL, value: "{self.url}"}}]}}}}\n'
-            f"  load: {{workers: {workers}, maxDuration: {most}}}\n"
-        )
-        path = f"{self.folder / 'bin'}:{os.environ['PATH']}"
-        command = [sys.executable, "-m", "perfrun.cli.main", "run", "test.yaml"]
-        return subprocess.Popen(
-            [*command, "--json", "run.json", "--result", "result.json"],
-            cwd=self.folder,
-            env={**os.environ, "PATH": path, "TMPDIR": str(self.folder / "tmp"), "COLUMNS": "160"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def end(self, process: "subprocess.Popen[str]") -> PerfRun:
-        """Its run, once it has ended; it leaves no file and no process behind."""
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert list((self.folder / "tmp").iterdir()) == [], output
-        assert self.processes() == [], output
-        return PerfRun.parse(json.loads((self.folder / "run.json").read_text()))
+        env = [{"name": "URL", "value": self.url}]
+        target = {"tool": "k6", "entry": "script.js", "env": env}
+        load = {"workers": workers, "maxDuration": "30s"}
+        return self.start_run(target, load, self.folder / "bin")
 
     def run(self, script: str, workers: int = 1) -> PerfRun:
         return self.end(self.start(script, workers))
 
-    def processes(self) -> list[int]:
-        """Each k6 of it."""
-        found = []
-        for file in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                environ, command = file.read_bytes(), (file.parent / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(self.folder).encode() in environ and b"--paused" in command:
-                found.append(int(file.parent.name))
-        return found
-
-    @property
-    def result(self) -> RunResult:
-        return RunResult.model_validate_json((self.folder / "result.json").read_bytes())
-
     def raw(self) -> dict[str, list[float]]:
         """The durations (ms) of each name, of all workers, as k6 wrote them itself."""
         found: dict[str, list[float]] = {}
-        for file in (self.folder / "raw").glob("raw-*.csv"):
+        for file in self.raw_folder.glob("raw-*.csv"):
             for row in csv.DictReader(file.read_text().splitlines()):
                 in_load = row["group"] not in ("::setup", "::teardown")
                 if row["metric_name"] == "http_req_duration" and in_load:
@@ -139,18 +101,6 @@ def scripts(tmp_path: Path) -> Iterator[Scripts]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
-
-
-def rank(values: list[float], q: float) -> float:
-    """The value at the nearest rank."""
-    return sorted(values)[max(1, math.ceil(q * len(values))) - 1]
 
 
 DIVIDED = """
@@ -180,8 +130,7 @@ def test_workers_together_are_one_k6_and_their_percentiles_those_of_all_rows(
 ) -> None:
     run = scripts.run(DIVIDED, workers)
     assert run.status.phase == "Done"
-    report = scripts.result.report
-    assert report is not None
+    report = scripts.report
     assert report.script is not None
     steps: dict[str, StepRecord] = {step.step: step for step in report.window.steps}
 
@@ -199,13 +148,9 @@ def test_workers_together_are_one_k6_and_their_percentiles_those_of_all_rows(
     assert len(report.generator.started_at) == workers
     assert report.generator.start_skew < 1e9
 
-    # The same population, value by value, in the histogram's precision of three digits.
     raw = scripts.raw()
     for name in ("steady", "slow"):
-        latency = steps[name].timings["latency/success"]
-        assert latency.count == len(raw[name])
-        for q in (0.5, 0.95, 0.99):
-            assert latency.quantile(q) / 1e6 == pytest.approx(rank(raw[name], q), rel=2e-3)
+        is_that_of_all(steps[name], raw[name])
     slow = report.script.metrics["http_req_duration{name:slow}"]
     assert slow.samples == len(raw["slow"])
     assert slow.total == pytest.approx(sum(raw["slow"]))
@@ -221,12 +166,11 @@ export function teardown() { http.get(`${__ENV.URL}/teardown`); }
 
 def test_a_stop_ends_k6_in_good_order_and_keeps_what_was_measured(scripts: Scripts) -> None:
     process = scripts.start(LONG, 2)
-    until(lambda: scripts.log["/slow"] > 20)
+    until(lambda: scripts.log["/slow"] > 20, PATIENCE)
     process.send_signal(signal.SIGINT)
     run = scripts.end(process)
     assert run.status.stopped == "by Ctrl-C"
-    report = scripts.result.report
-    assert report is not None
+    report = scripts.report
     assert report.script is not None
     assert report.script.failures == []
     # Requests that the stop cut off were seen by the server, and have no row.
@@ -238,12 +182,11 @@ def test_a_stop_ends_k6_in_good_order_and_keeps_what_was_measured(scripts: Scrip
 def test_a_k6_that_is_killed_and_rows_that_are_rubbish_have_their_reasons(scripts: Scripts) -> None:
     scripts.place('(yes rubbish | head -c 4000000 > "$fifo") &')
     process = scripts.start(LONG, 1)
-    until(lambda: scripts.log["/slow"] > 20)
+    until(lambda: scripts.log["/slow"] > 20, PATIENCE)
     for pid in scripts.processes():
         os.kill(pid, signal.SIGKILL)
     scripts.end(process)
-    report = scripts.result.report
-    assert report is not None
+    report = scripts.report
     assert report.script is not None
     [failure] = report.script.failures
     assert failure.startswith("k6: it was killed by SIGKILL, for example because memory ran out")

@@ -5,25 +5,18 @@ The raw samples come from the scripts themselves, which write them as the tool h
 """
 
 import csv
-import json
-import math
-import os
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from perfrun.api.run.perfrun import PerfRun
 from perfrun.measure.report import WorkerReport
-from perfrun.measure.result import RunResult
 from tests.cluster.tools import program
 from tests.conformance.server import Running, serving
-
-PATIENCE = 90.0
+from tests.integration.scripts import PATIENCE, ScriptRuns, is_that_of_all
+from tests.integration.waiting import until
 
 LOCUSTFILE = """
 import os
@@ -86,69 +79,25 @@ def plan(loops: int, threads: str = "perfrun.threads") -> str:
     return PLAN.format(threads=threads, loops=loops, first=first, second=second)
 
 
-class Scripts:
-    """Runs a script in a folder of its own, with its tool on the PATH."""
+class Scripts(ScriptRuns):
+    """Runs a script with its tool on the PATH."""
+
+    word = b"perfrun"
 
     def __init__(self, folder: Path, server: Running) -> None:
-        self.folder, self.server = folder, server
-        self.raw_folder = folder / "raw"
-        for name in ("tmp", "raw"):
-            (folder / name).mkdir()
+        super().__init__(folder, server.url)
+        self.server = server
 
     def start(
-        self, tool: str, script: str, args: list[str], workers: int = 2, more: str = ""
+        self, tool: str, script: str, args: list[str], workers: int = 2
     ) -> "subprocess.Popen[str]":
-        (self.folder / "script").write_text(script)
-        host = self.server.url.removeprefix("http://")
-        env = [{"name": "URL", "value": self.server.url}]
-        env += [{"name": "RAW", "value": str(self.raw_folder)}]
-        (self.folder / "test.yaml").write_text(
-            "apiVersion: perfrun.dev/v1alpha1\nkind: PerfTest\nmetadata: {name: shop}\nspec:\n"
-            f'  target: {{script: {{tool: {tool}, entry: {self._entry(tool)}, targets: ["{host}"],\n'
-            f"    args: {json.dumps(args)}, env: {json.dumps(env)}{more}}}}}\n"
-            f"  load: {{workers: {workers}, maxDuration: 60s}}\n"
-        )
-        (self.folder / "script").rename(self.folder / self._entry(tool))
-        path = f"{program(tool.lower()).parent}:{os.environ['PATH']}"
-        command = [sys.executable, "-m", "perfrun.cli.main", "run", "test.yaml"]
-        return subprocess.Popen(
-            [*command, "--json", "run.json", "--result", "result.json"],
-            cwd=self.folder,
-            env={**os.environ, "PATH": path, "TMPDIR": str(self.folder / "tmp"), "COLUMNS": "160"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    @staticmethod
-    def _entry(tool: str) -> str:
-        return "locustfile.py" if tool == "Locust" else "plan.jmx"
-
-    def end(self, process: "subprocess.Popen[str]") -> PerfRun:
-        """Its run, once it has ended; it leaves no file and no process behind."""
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert list((self.folder / "tmp").iterdir()) == [], output
-        assert self.processes() == [], output
-        return PerfRun.parse(json.loads((self.folder / "run.json").read_text()))
-
-    def processes(self) -> list[int]:
-        """Everything that was started for this folder, but for the command itself."""
-        found = []
-        for file in Path("/proc").glob("[0-9]*/environ"):
-            try:
-                environ, command = file.read_bytes(), (file.parent / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(self.folder).encode() in environ and b"perfrun" in command:
-                found.append(int(file.parent.name))
-        return found
-
-    @property
-    def report(self) -> WorkerReport:
-        result = RunResult.model_validate_json((self.folder / "result.json").read_bytes())
-        assert result.report is not None
-        return result.report
+        entry = "locustfile.py" if tool == "Locust" else "plan.jmx"
+        (self.folder / entry).write_text(script)
+        given = {"URL": self.url, "RAW": str(self.raw_folder)}
+        env = [{"name": name, "value": value} for name, value in given.items()]
+        target = {"tool": tool, "entry": entry, "args": args, "env": env}
+        load = {"workers": workers, "maxDuration": "60s"}
+        return self.start_run(target, load, program(tool.lower()).parent)
 
     def raw(self, label: int, took: int) -> dict[str, list[float]]:
         """The durations (ms) by name, by the numbers of their columns."""
@@ -166,23 +115,12 @@ def scripts(tmp_path: Path) -> Iterator[Scripts]:
         yield Scripts(tmp_path, server)
 
 
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.02)
-
-
-def is_that_of_all(report: WorkerReport, raw: dict[str, list[float]]) -> None:
-    """The same population, value by value, in the histogram's precision of three digits."""
+def are_those_of_all(report: WorkerReport, raw: dict[str, list[float]]) -> None:
     steps = {step.step: step for step in report.window.steps}
     assert set(steps) == set(NAMES)
     for name, values in raw.items():
-        latency = steps[name].timings["latency/success"]
-        assert latency.count == len(values) > 20
-        for q in (0.5, 0.95, 0.99):
-            rank = sorted(values)[max(1, math.ceil(q * len(values))) - 1]
-            assert latency.quantile(q) / 1e6 == pytest.approx(rank, rel=2e-3)
+        assert len(values) > 20
+        is_that_of_all(steps[name], values)
 
 
 def test_workers_of_locust_share_the_users_and_their_requests_are_those_of_the_server(
@@ -197,12 +135,12 @@ def test_workers_of_locust_share_the_users_and_their_requests_are_those_of_the_s
     # 9 users in all, and not 9 for each worker.
     assert report.script.vus_max == 9
     assert report.window.attempts == scripts.server.seen()
-    is_that_of_all(report, scripts.raw(0, 1))
+    are_those_of_all(report, scripts.raw(0, 1))
 
 
 def test_a_stop_ends_locust_in_good_order(scripts: Scripts) -> None:
     process = scripts.start("Locust", LOCUSTFILE, ["-u", "4", "-r", "40"])
-    until(lambda: scripts.server.seen() > 20)
+    until(lambda: scripts.server.seen() > 20, PATIENCE)
     process.send_signal(signal.SIGINT)
     run = scripts.end(process)
     assert run.status.stopped == "by Ctrl-C"
@@ -225,14 +163,14 @@ def test_threads_of_jmeter_are_divided_and_their_requests_are_those_of_the_serve
     assert report.window.attempts == scripts.server.seen() == 3 * 15 * 2
     assert report.script.vus_max == 3
     assert report.script.metrics["transaction{label:visit}"].samples == 3 * 15
-    is_that_of_all(report, scripts.raw(1, 0))
+    are_those_of_all(report, scripts.raw(1, 0))
 
 
 def test_a_stop_ends_jmeter_in_good_order_and_leaves_no_virtual_machine(scripts: Scripts) -> None:
     args = ["-Jperfrun.threads=4", f"-Jport={scripts.server.url.rpartition(':')[2]}"]
     args += [f"-Jraw={scripts.raw_folder}"]
     process = scripts.start("JMeter", plan(loops=-1), args, workers=1)
-    until(lambda: scripts.server.seen() > 20)
+    until(lambda: scripts.server.seen() > 20, PATIENCE)
     process.send_signal(signal.SIGINT)
     run = scripts.end(process)
     assert run.status.stopped == "by Ctrl-C"
