@@ -7,7 +7,6 @@ from pydantic import ValidationError
 
 from perfrun.api.test.load import Load
 from perfrun.api.test.target import Target
-from perfrun.measure.histogram import Histogram
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import Outcome, PhaseRecord, StepRecord, Timing
 from perfrun.measure.report import WorkerReport, merge
@@ -15,7 +14,6 @@ from perfrun.measure.script import (
     MAX_METRICS,
     MAX_STEPS,
     OTHER,
-    SCALE,
     ScriptRecord,
     ToolCheck,
     ToolMetric,
@@ -23,6 +21,7 @@ from perfrun.measure.script import (
     fold_surplus,
 )
 from perfrun.measure.wire import ConservationError
+from tests.unit.measure.tool_metrics import trend
 
 PLAN = RunPlan(
     uid="u",
@@ -34,21 +33,6 @@ PLAN = RunPlan(
     scenarios=[],
     load=Load.parse({"maxDuration": "1m"}),
 )
-
-
-def trend(*values: float, at: int = 0) -> ToolMetric:
-    histogram = Histogram()
-    histogram.fold([round(value * SCALE) for value in values])
-    return ToolMetric(
-        kind="Trend",
-        samples=len(values),
-        total=sum(values),
-        least=min(values),
-        greatest=max(values),
-        last=values[-1],
-        last_at=at,
-        values=histogram,
-    )
 
 
 def step(name: str, *latencies: int, scenario: str = "script") -> StepRecord:

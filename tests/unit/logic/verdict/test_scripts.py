@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from perfrun.api.run.perfrun import MAX_SLOS, Verdict
 from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.logic.plan.thresholds import OPERATORS, parse_expression
-from perfrun.measure.histogram import Histogram, supports
+from perfrun.measure.histogram import supports
 from perfrun.measure.report import WorkerReport
-from perfrun.measure.script import SCALE, ScriptRecord, ToolCheck, ToolMetric, ToolThreshold
+from perfrun.measure.script import ScriptRecord, ToolCheck, ToolMetric, ToolThreshold
 from tests.unit.logic.build import MS, judged, report, step
+from tests.unit.measure.tool_metrics import trend
 
 HASH = "a" * 64
 
@@ -22,19 +23,6 @@ def spec(*slos: dict[str, Any], workers: int = 1, **target: Any) -> PerfTestSpec
     script = {"tool": "k6", "entry": "shop.js", "targets": ["shop:8000"], **target}
     load = {"workers": workers, "maxDuration": "5m"}
     return PerfTestSpec.parse({"target": {"script": script}, "load": load, "slos": list(slos)})
-
-
-def trend(*values: float) -> ToolMetric:
-    histogram = Histogram()
-    histogram.fold([round(value * SCALE) for value in values])
-    return ToolMetric(
-        kind="Trend",
-        samples=len(values),
-        total=sum(values),
-        least=min(values),
-        greatest=max(values),
-        values=histogram,
-    )
 
 
 def rate(passed: int, samples: int) -> ToolMetric:
