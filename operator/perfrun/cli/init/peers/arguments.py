@@ -1,17 +1,17 @@
 """The arguments of a tool, without those that perfrun sets itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from perfrun.api.test.commands.script import ToolName
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.texts import literal, one_line
 
-_Flags = Mapping[str, str]
+_Reasons = Mapping[str, str]
 _OUT = "perfrun reads the samples itself; its own reports and exports: docs/how-to/reports.md"
 _SHARE = "perfrun shares the load among its workers"
 _START = "perfrun starts all workers at one moment"
 _SET = "perfrun sets it itself"
-_WITH_VALUE: Mapping[ToolName, _Flags] = {
+_WITH_VALUE: Mapping[ToolName, _Reasons] = {
     "k6": {
         "-o": _OUT,
         "--out": _OUT,
@@ -47,7 +47,7 @@ _WITH_VALUE: Mapping[ToolName, _Flags] = {
         "--web-port": "there is no web page of Locust: perfrun watch shows the run",
     },
 }
-_ALONE: Mapping[ToolName, _Flags] = {
+_ALONE: Mapping[ToolName, _Reasons] = {
     "k6": {
         "--paused": _START,
         "-p": _START,
@@ -89,40 +89,30 @@ def kept_arguments(
 ) -> list[str]:
     """The arguments that a test may have; the others are named."""
     kept: list[str] = []
-    rest = iter(args)
-    for word in rest:
-        flag, _, value = word.partition("=")
-        with_value = _WITH_VALUE[tool].get(flag)
-        reason = with_value or _ALONE[tool].get(flag)
+    for word, flag, value in _flags(args, _WITH_VALUE[tool]):
+        reason = _WITH_VALUE[tool].get(flag) or _ALONE[tool].get(flag)
         if reason is None:
             kept.append(literal(word))
-            continue
-        if with_value and not value:
-            value = next(rest, "")
-        shown = one_line(f"{flag} {value}".strip(), 80)
-        not_carried.add(f"the argument {shown}: {reason}", line)
+        else:
+            shown = one_line(f"{flag} {value}".strip(), 80)
+            not_carried.add(f"the argument {shown}: {reason}", line)
     return kept
 
 
 def value_of(args: Sequence[str], *flags: str) -> str:
     """The value of a flag, ``--flag value`` or ``--flag=value``; empty without it."""
-    return next((value for flag, value in _pairs(args) if flag in flags and value), "")
+    return next((value for _, flag, value in _flags(args, flags) if flag in flags and value), "")
 
 
 def without(args: Sequence[str], *flags: str) -> list[str]:
     """The arguments without a flag that has a value."""
+    return [word for word, flag, _ in _flags(args, flags) if flag not in flags]
+
+
+def _flags(args: Sequence[str], valued: Container[str]) -> Iterator[tuple[str, str, str]]:
+    """Each argument, its flag and its value. Where the flag is one of ``valued``, the value may be
+    the next argument, which then is none of its own."""
     rest = iter(args)
-    kept: list[str] = []
     for word in rest:
-        flag, equals, _ = word.partition("=")
-        if flag not in flags:
-            kept.append(word)
-        elif not equals:
-            next(rest, "")
-    return kept
-
-
-def _pairs(args: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for index, word in enumerate(args):
         flag, equals, value = word.partition("=")
-        yield flag, value if equals else "".join(args[index + 1 : index + 2])
+        yield word, flag, value if equals or flag not in valued else next(rest, "")

@@ -3,7 +3,13 @@
 import pytest
 
 from perfrun.cli.init.draft import NotCarried
-from perfrun.cli.init.peers.arguments import _ALONE, _WITH_VALUE, kept_arguments, value_of
+from perfrun.cli.init.peers.arguments import (
+    _ALONE,
+    _WITH_VALUE,
+    kept_arguments,
+    value_of,
+    without,
+)
 from perfrun.logic.accept.scripts import OWN_FLAGS
 
 
@@ -26,3 +32,10 @@ def test_values_may_stand_behind_an_equals_sign():
     assert len(left.notes()) == 2
     assert value_of(args, "-d", "--duration") == "5m"
     assert not _ALONE["k6"].keys() & _WITH_VALUE["k6"].keys()
+
+
+def test_an_empty_value_behind_an_equals_sign_is_the_value():
+    left = NotCarried()
+    assert kept_arguments("k6", ["--out=", "--tag", "a=b"], left, 0) == ["--tag", "a=b"]
+    assert value_of(["--run-time=", "--users", "5"], "--run-time") == ""
+    assert without(["--locustfile=", "-f", "x.py", "--users"], "-f", "--locustfile") == ["--users"]
