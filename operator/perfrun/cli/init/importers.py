@@ -21,8 +21,9 @@ from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.openslo import openslo_amendment
-from perfrun.cli.init.peers.k6_testrun import k6_testrun_drafts
-from perfrun.cli.init.peers.locust_test import locust_test_drafts
+from perfrun.cli.init.peers.drafting import Peer
+from perfrun.cli.init.peers.k6_testrun import K6_TESTRUNS
+from perfrun.cli.init.peers.locust_test import LOCUST_TESTS
 from perfrun.cli.init.postman.drafting import postman_draft
 from perfrun.cli.init.source import SourceFile, rows, table
 from perfrun.cli.init.texts import slug
@@ -110,14 +111,10 @@ def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
         ]
 
 
-def _k6_testrun(source: SourceFile, wanted: Wanted) -> list[Draft]:
-    documents = _objects(source)
-    return k6_testrun_drafts(documents, source.shown, name=wanted.name, url=wanted.url)
-
-
-def _locust_test(source: SourceFile, wanted: Wanted) -> list[Draft]:
-    documents = _objects(source)
-    return locust_test_drafts(documents, source.shown, name=wanted.name, url=wanted.url)
+def _of_peer(peer: Peer) -> Importer:
+    return lambda source, wanted: peer.drafts(
+        _objects(source), source.shown, name=wanted.name, url=wanted.url
+    )
 
 
 def _objects(source: SourceFile) -> list[Json]:
@@ -137,8 +134,8 @@ IMPORTERS: Mapping[SourceKind, Importer] = {
     SourceKind.JMETER: _jmeter,
     SourceKind.VEGETA: _vegeta,
     SourceKind.ACCESS_LOG: _access_log,
-    SourceKind.K6_TESTRUN: _k6_testrun,
-    SourceKind.LOCUST_TEST: _locust_test,
+    SourceKind.K6_TESTRUN: _of_peer(K6_TESTRUNS),
+    SourceKind.LOCUST_TEST: _of_peer(LOCUST_TESTS),
 }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.logs.file import GZIP
-from perfrun.cli.init.peers.k6_testrun import is_testrun
-from perfrun.cli.init.peers.locust_test import is_locust_test
+from perfrun.cli.init.peers.k6_testrun import K6_TESTRUNS
+from perfrun.cli.init.peers.locust_test import LOCUST_TESTS
 from perfrun.cli.init.source import SourceFile, table, text_of
 
 
@@ -103,9 +103,9 @@ def _known(root: dict[str, Any]) -> SourceKind | None:
         return SourceKind.OPENAPI
     if text_of(root.get("apiVersion")).startswith(("openslo/", "openslo.com/")):
         return SourceKind.OPENSLO
-    if is_testrun(root):
+    if K6_TESTRUNS.has(root):
         return SourceKind.K6_TESTRUN
-    if is_locust_test(root):
+    if LOCUST_TESTS.has(root):
         return SourceKind.LOCUST_TEST
     if is_environment(root):
         return SourceKind.POSTMAN_ENVIRONMENT

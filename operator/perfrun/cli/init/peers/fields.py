@@ -1,31 +1,23 @@
-"""What importers of other operators' resources share. Each field of a resource is taken by its
-name, and those that nobody took are named at the end: nothing is dropped in silence."""
+"""Fields of another operator's resource, and what they say about variables and pods.
+
+Each field is taken by its name, and those that nobody took are named at the end: nothing is dropped
+in silence.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from perfrun.api import Json
-from perfrun.api.names import TEST_NAME_MAX
-from perfrun.api.quantities import NS_PER_S, format_exact_duration, parse_duration
 from perfrun.api.test.commands.script import RESERVED_ENV
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.secrets import fill_note, secret_name, secret_ref, secret_value
 from perfrun.cli.init.source import line_of_key, rows, table, text_of
-from perfrun.cli.init.texts import literal, one_line, slug, usable_url
+from perfrun.cli.init.texts import literal, one_line
 
-REASONS_OF_METADATA = dict.fromkeys(
-    ("labels", "annotations"),
-    "perfrun reads none: write them again if another tool does",
-)
 _NO_FIELD = "a PerfTest has no such field"
 _NOTHING: tuple[object, ...] = (None, "", [], {}, False)
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
-_URL = re.compile(r"""https?://[^\s"'<>]+""")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_MARGIN = 300 * NS_PER_S
-_LONGEST = "1h"
 _POD_FIELDS = ("affinity", "nodeSelector", "tolerations", "topologySpreadConstraints")
 
 
@@ -93,11 +85,6 @@ def _plain(value: object) -> Any:
         if isinstance(value, kind):
             return kind(value)
     return value
-
-
-def test_name(name: str, fields: Fields) -> str:
-    """The name of the test: that of the resource, as far as a test can have it."""
-    return name or slug(fields.text("name"), TEST_NAME_MAX) or "script"
 
 
 class ToolVariables:
@@ -200,43 +187,3 @@ def pull_secrets(names: Iterable[object]) -> Json:
     """Secrets for the registry of the image: texts, or objects with a name."""
     found = [text_of(one) or text_of(table(one).get("name")) for one in names]
     return {"imagePullSecrets": [{"name": one} for one in found if one]} if found else {}
-
-
-def targets_of(url: str, texts: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
-    """The servers of a script, as far as its resource names them, and notes about them."""
-    if url:
-        return [host_port(url)], ()
-    found = [one for text in texts for one in _URL.findall(text) if usable_url(one)]
-    hosts = list(dict.fromkeys(map(host_port, found)))[:16]
-    if hosts:
-        what = "CHECK THIS: URLs of the source; the script may use other hosts, which are refused."
-        return hosts, (what,)
-    return ["localhost:8080"], ("CHANGE THIS: every host:port that the script sends requests to.",)
-
-
-def host_port(url: str) -> str:
-    """``shop:443`` of ``https://shop/``."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or _DEFAULT_PORTS[parts.scheme]}"
-
-
-def longest(duration: str) -> tuple[str, tuple[str, ...]]:
-    """``maxDuration`` for a script that takes that long, and notes about it."""
-    try:
-        return format_exact_duration(parse_duration(duration) + _MARGIN), ()
-    except ValueError:
-        what = (
-            "CHANGE THIS: maxDuration ends the script. The source does not say how long it takes."
-        )
-        return _LONGEST, (what,)
-
-
-def origin(document: Json, source: str, others: Sequence[str]) -> tuple[str, ...]:
-    """Where a test comes from, and what is to be applied beside it."""
-    kind, name = text_of(document.get("kind")), text_of(table(document.get("metadata")).get("name"))
-    notes = (f"From the {kind} {one_line(name, 80)} of {source}.",)
-    if not others:
-        return notes
-    listed = ", ".join(dict.fromkeys(one_line(one, 40) for one in others))
-    return (*notes, f"Apply what else is in {source} as before: {listed}.")

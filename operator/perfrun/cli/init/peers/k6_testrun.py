@@ -1,26 +1,20 @@
 """TestRuns of k6-operator, also those of its older kind K6, as tests of scripts."""
 
 import shlex
-from dataclasses import replace
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
+from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of
+from perfrun.cli.init.peers.drafting import Peer, ScriptResource, ScriptRun
 from perfrun.cli.init.peers.fields import (
-    REASONS_OF_METADATA,
     Fields,
     ToolVariables,
-    longest,
-    origin,
     pod_template,
     pull_secrets,
     resources,
-    targets_of,
-    test_name,
 )
-from perfrun.cli.init.source import rows, text_of
+from perfrun.cli.init.source import rows
 
-KINDS = ("TestRun", "K6")
 _IMAGE = "grafana/k6:latest"
 _DEFAULT_FILE = "test.js"
 _TEST_LABEL = "perfrun.dev/test"
@@ -56,64 +50,24 @@ _REASONS_OF_RUNNER = {
 }
 
 
-def k6_testrun_drafts(
-    documents: list[Json], source: str, *, name: str = "", url: str = ""
-) -> list[Draft]:
-    """A test for each TestRun of a file. Raises SourceError."""
-    found = [one for one in documents if is_testrun(one)]
-    if not found:
-        raise SourceError(f"{source}: has no TestRun of k6.io")
-    others = [text_of(one.get("kind")) or "?" for one in documents if not is_testrun(one)]
-    return [_draft(one, source, others, name if len(found) == 1 else "", url) for one in found]
-
-
-def is_testrun(document: Json) -> bool:
-    """Whether it is a resource of k6-operator that runs a script."""
-    group = text_of(document.get("apiVersion")).partition("/")[0]
-    return group == "k6.io" and document.get("kind") in KINDS
-
-
-def _draft(document: Json, source: str, others: list[str], name: str, url: str) -> Draft:
-    not_carried = NotCarried()
-    root = Fields(document, "", not_carried)
-    metadata, spec = root.object("metadata"), root.object("spec")
-    test = test_name(name, metadata)
-    for known in ("apiVersion", "kind", "status"):
-        root.take(known)
+def _read(resource: ScriptResource) -> ScriptRun:
+    spec, variables = resource.spec, resource.variables
     runner = spec.object("runner")
-    environment = ToolVariables(test, not_carried)
-    environment.add(runner.objects("env"))
+    variables.add(runner.objects("env"))
     script, notes = _script(spec)
-    args, field = _arguments(spec, environment)
-    kept = kept_arguments("k6", args, not_carried, spec.line(field))
-    targets, target_notes = targets_of(url, [*kept, *environment.texts])
-    duration, load_notes = longest(value_of(args, "-d", "--duration"))
-    load = {"workers": spec.number("parallelism") or 1, "maxDuration": duration}
+    args, field = _arguments(spec, variables)
     image = runner.text("image")
     if not image:
         notes = (*notes, "CHANGE THIS: image, to the version of k6 that you use.")
-    draft = Draft(
-        name=test,
-        url="",
-        scenarios=(),
-        namespace=metadata.text("namespace"),
-        script={
-            "tool": "k6",
-            "image": image or _IMAGE,
-            **script,
-            **({"args": kept} if kept else {}),
-            **({"env": environment.variables} if environment.variables else {}),
-            "targets": targets,
-        },
-        pod=_pod(spec, runner, test),
-        load=LoadDraft(load, (), load_notes),
-        target_notes=(*notes, *target_notes, *environment.notes),
+    return ScriptRun(
+        script={"tool": "k6", "image": image or _IMAGE, **script},
+        args=kept_arguments("k6", args, resource.not_carried, spec.line(field)),
+        duration=value_of(args, "-d", "--duration"),
+        workers=spec.number("parallelism"),
+        pod=_pod(spec, runner, resource.test),
+        notes=notes,
+        left=((runner, _REASONS_OF_RUNNER), (spec, _REASONS)),
     )
-    metadata.rest(REASONS_OF_METADATA)
-    runner.rest(_REASONS_OF_RUNNER)
-    spec.rest(_REASONS)
-    root.rest()
-    return replace(draft, notes=(*origin(document, source, others), *not_carried.notes()))
 
 
 def _script(spec: Fields) -> tuple[Json, tuple[str, ...]]:
@@ -150,14 +104,14 @@ def _in_volume(claim: str, file: str) -> tuple[Json, tuple[str, ...]]:
     return {"entry": file}, (f"The script is not in the volume {claim}, but in the image: {file}.",)
 
 
-def _arguments(spec: Fields, environment: ToolVariables) -> tuple[list[str], str]:
+def _arguments(spec: Fields, variables: ToolVariables) -> tuple[list[str], str]:
     """The arguments of k6, and the field that has them: exact ones, or a text that k6-operator
     gives to a shell."""
     exact = [str(one) for one in rows(spec.take("args"))]
     text = spec.text("arguments")  # ignored beside the exact ones
     if exact:
-        return [environment.resolved(one, spec, "args") for one in exact], "args"
-    text = environment.resolved(text, spec, "arguments")
+        return [variables.resolved(one, spec, "args") for one in exact], "args"
+    text = variables.resolved(text, spec, "arguments")
     if set(text) & _SHELL:
         spec.refuse("arguments", "no shell reads them here: check what is quoted or replaced")
     try:
@@ -191,3 +145,6 @@ def _apart(test: str) -> Json:
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+
+
+K6_TESTRUNS = Peer("TestRun of k6.io", "k6.io", ("TestRun", "K6"), _read)

@@ -3,26 +3,14 @@
 import posixpath
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from perfrun.api import Json
-from perfrun.cli.init.draft import Draft, LoadDraft, NotCarried, SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of, without
-from perfrun.cli.init.peers.fields import (
-    REASONS_OF_METADATA,
-    Fields,
-    ToolVariables,
-    longest,
-    origin,
-    pod_template,
-    pull_secrets,
-    resources,
-    targets_of,
-    test_name,
-)
-from perfrun.cli.init.source import rows, table, text_of
+from perfrun.cli.init.peers.drafting import Peer, ScriptResource, ScriptRun
+from perfrun.cli.init.peers.fields import Fields, pod_template, pull_secrets, resources
+from perfrun.cli.init.source import rows, table
 
-_KIND = "LocustTest"
 _SOURCES = "/lotest/src/"
 """Where locust-k8s-operator mounts the files of a script."""
 _DEFAULT_FILE = "locustfile.py"
@@ -64,64 +52,25 @@ class _Parts:
     pod: Json
 
 
-def locust_test_drafts(
-    documents: list[Json], source: str, *, name: str = "", url: str = ""
-) -> list[Draft]:
-    """A test for each LocustTest of a file. Raises SourceError."""
-    found = [one for one in documents if is_locust_test(one)]
-    if not found:
-        raise SourceError(f"{source}: has no LocustTest of locust.io")
-    others = [text_of(one.get("kind")) or "?" for one in documents if not is_locust_test(one)]
-    return [_draft(one, source, others, name if len(found) == 1 else "", url) for one in found]
-
-
-def is_locust_test(document: Json) -> bool:
-    """Whether it is a resource of locust-k8s-operator."""
-    group = text_of(document.get("apiVersion")).partition("/")[0]
-    return group == "locust.io" and document.get("kind") == _KIND
-
-
-def _draft(document: Json, source: str, others: list[str], name: str, url: str) -> Draft:
-    not_carried = NotCarried()
-    root = Fields(document, "", not_carried)
-    metadata, spec = root.object("metadata"), root.object("spec")
-    test = test_name(name, metadata)
-    for known in ("kind", "status"):
-        root.take(known)
-    first = root.text("apiVersion") == "locust.io/v1"
+def _read(resource: ScriptResource) -> ScriptRun:
+    spec = resource.spec
+    first = resource.root.text("apiVersion") == "locust.io/v1"
     parts = _of_v1(spec) if first else _of_v2(spec)
-    environment = ToolVariables(test, not_carried)
-    environment.add(parts.env)
+    resource.variables.add(parts.env)
     args = [*_words(parts.master), *parts.extra]
-    file = value_of(args, "-f", "--locustfile")
     _compare_commands(args, parts.worker, spec)
     line = spec.line("masterCommandSeed" if first else "master")
-    kept = kept_arguments("Locust", without(args, "-f", "--locustfile"), not_carried, line)
-    targets, target_notes = targets_of(url, [*kept, *environment.texts])
-    duration, load_notes = longest(value_of(args, "-t", "--run-time"))
-    script, notes = _script(file, parts)
-    load = {"workers": parts.workers or 1, "maxDuration": duration}
-    draft = Draft(
-        name=test,
-        url="",
-        scenarios=(),
-        namespace=metadata.text("namespace"),
-        script={
-            "tool": "Locust",
-            "image": spec.text("image"),
-            **script,
-            **({"args": kept} if kept else {}),
-            **({"env": environment.variables} if environment.variables else {}),
-            "targets": targets,
-        },
+    script, notes = _script(value_of(args, "-f", "--locustfile"), parts)
+    others = without(args, "-f", "--locustfile")
+    return ScriptRun(
+        script={"tool": "Locust", "image": spec.text("image"), **script},
+        args=kept_arguments("Locust", others, resource.not_carried, line),
+        duration=value_of(args, "-t", "--run-time"),
+        workers=parts.workers,
         pod={**parts.pod, **pull_secrets(rows(spec.take("imagePullSecrets")))},
-        load=LoadDraft(load, (), load_notes),
-        target_notes=(*notes, *target_notes, *environment.notes),
+        notes=notes,
+        left=((spec, _REASONS),),
     )
-    metadata.rest(REASONS_OF_METADATA)
-    spec.rest(_REASONS)
-    root.rest()
-    return replace(draft, notes=(*origin(document, source, others), *not_carried.notes()))
 
 
 def _of_v2(spec: Fields) -> _Parts:
@@ -207,3 +156,6 @@ def _script(file: str, parts: _Parts) -> tuple[Json, tuple[str, ...]]:
     return {"files": files, "entry": file}, (
         f"The script {file} is not among the files of the ConfigMap: it has to be in the image.",
     )
+
+
+LOCUST_TESTS = Peer("LocustTest of locust.io", "locust.io", ("LocustTest",), _read)

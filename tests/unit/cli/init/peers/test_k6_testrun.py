@@ -5,7 +5,7 @@ import pytest
 from perfrun.api.test.perftest import PerfTest
 from perfrun.cli.init.draft import Amendment, SourceError, amended
 from perfrun.cli.init.kinds import SourceKind, kind_of
-from perfrun.cli.init.peers.k6_testrun import k6_testrun_drafts
+from perfrun.cli.init.peers.k6_testrun import K6_TESTRUNS
 from perfrun.cli.init.source import SourceFile
 from perfrun.cli.init.write import manifest, write_drafts
 from perfrun.local.files.strictyaml import load_documents
@@ -65,7 +65,7 @@ def drafts(tmp_path, text, **options):
     file = tmp_path / "run.yaml"
     file.write_text(text)
     with SourceFile(str(file)) as source:
-        return k6_testrun_drafts(source.located_documents(), "run.yaml", **options)
+        return K6_TESTRUNS.drafts(source.located_documents(), "run.yaml", **options)
 
 
 def spec_of(draft):

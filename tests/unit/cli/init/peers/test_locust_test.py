@@ -4,7 +4,7 @@ import pytest
 
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.kinds import SourceKind, kind_of
-from perfrun.cli.init.peers.locust_test import locust_test_drafts
+from perfrun.cli.init.peers.locust_test import LOCUST_TESTS
 from perfrun.cli.init.source import SourceFile
 from tests.unit.cli.init.peers.test_k6_testrun import spec_of
 
@@ -67,7 +67,7 @@ def drafts(tmp_path, text, **options):
     file.write_text(text)
     with SourceFile(str(file)) as source:
         assert kind_of(source) is SourceKind.LOCUST_TEST
-        return locust_test_drafts(source.located_documents(), "test.yaml", **options)
+        return LOCUST_TESTS.drafts(source.located_documents(), "test.yaml", **options)
 
 
 def not_carried(draft):
@@ -176,4 +176,4 @@ def test_a_script_that_is_not_among_the_files(tmp_path):
 
 def test_other_documents_are_no_test():
     with pytest.raises(SourceError, match="has no LocustTest"):
-        locust_test_drafts([{"kind": "LocustTest", "apiVersion": "v1"}], "x.yaml")
+        LOCUST_TESTS.drafts([{"kind": "LocustTest", "apiVersion": "v1"}], "x.yaml")
