@@ -23,6 +23,7 @@ from perfrun.cli.init.draft import Amendment, NotCarried, SourceError
 from perfrun.cli.init.source import SourceFile, number_of, rows, table, text_of
 from perfrun.cli.init.texts import one_line
 from perfrun.cli.terminal.streams import print_line
+from perfrun.logic.plan.thresholds import parse_expression, parse_selector
 
 _TIMEOUT_S = 30.0
 _MAX_OUTPUT = 4 * 1024 * 1024
@@ -33,13 +34,6 @@ _READ_OF_SCENARIO = frozenset(
     | {"startRate", "maxVUs", "preAllocatedVUs"}
 )
 _TIMES = {"http_req_duration": LATENCY, "http_req_waiting": TTFB, "http_req_connecting": CONNECT}
-_STATISTICS = {"avg": "avg", "min": "min", "max": "max", "med": "p50", "p(50)": "p50",
-               "p(75)": "p75", "p(90)": "p90", "p(95)": "p95", "p(99)": "p99",
-               "p(99.9)": "p999"}  # fmt: skip
-_THRESHOLD = re.compile(
-    r"\s*(avg|min|max|med|rate|count|p\([0-9.]+\))\s*(<=?|>=?|===?|!=)\s*([0-9.]+)\s*\Z"
-)
-_TAGGED = re.compile(r"([\w.]+)(?:\{(.*)\})?\Z", re.DOTALL)
 _DURATION = re.compile(
     r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m(?!s))?(?:([0-9.]+)s)?(?:([0-9.]+)ms)?\Z"
 )
@@ -238,23 +232,17 @@ def _slos(thresholds: Mapping[str, Any], lines: _Lines, not_carried: NotCarried)
 
 def _slo(key: str, text: str) -> Json | None:
     """An objective; None if there is no equivalent."""
-    tagged, found = _TAGGED.match(key), _THRESHOLD.match(text)
-    if (
-        tagged is None
-        or found is None
-        or (tagged[2] or "expected_response:true") != "expected_response:true"
-    ):
-        return None
-    metric, (statistic, sign) = tagged[1], (found[1], found[2][0])
     try:
-        value = float(found[3])
+        selector, read = parse_selector(key), parse_expression(text)
     except ValueError:
         return None
-    if metric in _TIMES and statistic in _STATISTICS and sign == "<" and value > 0:
-        name = f"{_TIMES[metric]}.{_STATISTICS[statistic]}"
-        return {"metric": name, "max": _time(value / 1000)} if value >= 1 else None
-    if metric == "http_req_failed" and statistic == "rate" and sign == "<" and value <= 1:
+    if not selector.selects_requests:
+        return None
+    metric, sign, value = selector.metric, read.operator[0], read.limit
+    if metric in _TIMES and read.statistic and sign == "<" and value >= 1:
+        return {"metric": f"{_TIMES[metric]}.{read.statistic}", "max": _time(value / 1000)}
+    if metric == "http_req_failed" and read.method == "rate" and sign == "<" and 0 <= value <= 1:
         return {"metric": ERROR_RATE, "max": f"{value * 100:.6g}%"}
-    if metric == "http_reqs" and statistic == "rate" and sign == ">" and value > 0:
+    if metric == "http_reqs" and read.method == "rate" and sign == ">" and value > 0:
         return {"metric": THROUGHPUT, "min": format_exact_rate(value)}
     return None

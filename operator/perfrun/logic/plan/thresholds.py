@@ -63,6 +63,12 @@ class MetricSelector:
         return all(tags.get(name) == value for name, value in self.tags)
 
     @property
+    def selects_requests(self) -> bool:
+        """Whether it selects what an objective of a whole run is about: all, or those that did not
+        fail."""
+        return self.tags in _ALL_REQUESTS
+
+    @property
     def shown(self) -> str:
         """The tags, as in ``name:checkout,status:200``; empty without any."""
         return ",".join(f"{name}:{value}" for name, value in self.tags)
@@ -98,6 +104,11 @@ class Expression:
         return OPERATORS[self.operator](value, self.limit)
 
     @property
+    def statistic(self) -> str | None:
+        """What metrics of perfrun call it, as in ``p95``; None where they have none."""
+        return _STATISTICS.get(self.method if self.percentile is None else self.percentile)
+
+    @property
     def upper(self) -> float | None:
         """The limit if it is the highest value allowed."""
         return self.limit if self.operator in ("<", "<=", "==", "===") else None
@@ -116,17 +127,16 @@ def stop_condition(threshold: ToolThreshold) -> StopCondition | None:
         selector, read = parse_selector(threshold.metric), parse_expression(threshold.source)
     except ValueError:
         return None
-    if read.operator not in ("<", "<=") or read.limit <= 0 or selector.tags not in _ALL_REQUESTS:
+    if read.operator not in ("<", "<=") or read.limit <= 0 or not selector.selects_requests:
         return None
     lasting = format_exact_duration(-(-threshold.delay // NS_PER_S) * NS_PER_S or _USUAL_DELAY)
     if (selector.metric, read.method) == ("http_req_failed", "rate") and read.limit < 1:
         above = f"{read.limit * 100:.6f}".rstrip("0").rstrip(".") + "%"
         return _condition(ERROR_RATE, above, lasting)
-    statistic = _STATISTICS.get(read.method if read.percentile is None else read.percentile)
-    if selector.metric != "http_req_duration" or statistic is None or read.limit > _MAX_MS:
+    if selector.metric != "http_req_duration" or not read.statistic or read.limit > _MAX_MS:
         return None
     above = format_exact_duration(round(read.limit * NS_PER_MS))
-    return _condition(f"{LATENCY}.{statistic}", above, lasting)
+    return _condition(f"{LATENCY}.{read.statistic}", above, lasting)
 
 
 def _condition(metric: str, above: str, lasting: str) -> StopCondition:

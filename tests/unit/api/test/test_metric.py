@@ -30,7 +30,6 @@ ALLOWED = [  # module, names, what they are there
     ("*", "rate", "the field of a load, or the key of a chart"),
     ("*/overrides.py", "requests capacity", "fields of a load"),
     ("cli/init/jmeter/drafting.py", "connections connect", "a field of a target, a word of JMeter"),
-    ("cli/init/k6.py", "med", "a statistic of k6"),
     ("cli/*.py", "requests", "how many requests a run makes"),
     ("cli/terminal/progress.py", "dropped", "a word of the line that shows progress"),
     ("controller/metrics/live.py", "dropped", "a label: the state of an iteration"),

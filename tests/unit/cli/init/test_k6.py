@@ -112,6 +112,25 @@ def test_thresholds_are_objectives(inspect):
     read_back(amended(openapi(document({"/a": get()})), amendment))
 
 
+def test_thresholds_are_read_as_k6_reads_them(inspect):
+    thresholds = {
+        "http_req_duration{expected_response: true}": ["p(95.0)<1e3"],
+        "http_reqs": ["rate>=+5"],
+        "http_req_waiting{}": ["avg<500"],  # k6 refuses it
+        "http_req_failed": ["rate<-1"],  # never true
+    }
+    amendment = inspect({"thresholds": thresholds})
+    assert amendment.slos == (
+        {"metric": "latency.p95", "max": "1s", "onBreach": "Fail"},
+        {"metric": "throughput", "min": "5/s", "onBreach": "Fail"},
+    )
+    named = [one for one in amendment.notes if "threshold " in one]
+    assert named == [
+        "Not carried over: threshold http_req_waiting{}: avg<500",
+        "Not carried over: threshold http_req_failed: rate<-1",
+    ]
+
+
 def test_what_a_test_cannot_have_is_named_with_its_line(inspect):
     options = {
         "scenarios": {
