@@ -245,7 +245,8 @@ def nearest_rate(per_second: float) -> float:
     return nearest or parse_rate("0.000001/h")
 
 
-def _percent_text(ratio: float) -> str:
+def format_exact_percent(ratio: float) -> str:
+    """The spec notation of a ratio, to six decimals, as in ``0.5%``."""
     return f"{ratio * 100:.6f}".rstrip("0").rstrip(".") + "%"
 
 
@@ -264,7 +265,7 @@ Rate = Annotated[
 Percent = Annotated[
     float,
     BeforeValidator(parse_percent),
-    PlainSerializer(_percent_text, return_type=str),
+    PlainSerializer(format_exact_percent, return_type=str),
     _schema(PERCENT_PATTERN, 12),
 ]
 ByteSize = Annotated[

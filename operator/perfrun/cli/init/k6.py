@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from perfrun.api import Json
-from perfrun.api.quantities import format_exact_rate
+from perfrun.api.quantities import format_exact_percent, format_exact_rate
 from perfrun.api.test.metric import CONNECT, ERROR_RATE, LATENCY, THROUGHPUT, TTFB
 from perfrun.cli.init.draft import Amendment, NotCarried, SourceError
 from perfrun.cli.init.source import SourceFile, number_of, rows, table, text_of
@@ -242,7 +242,7 @@ def _slo(key: str, text: str) -> Json | None:
     if metric in _TIMES and read.statistic and sign == "<" and value >= 1:
         return {"metric": f"{_TIMES[metric]}.{read.statistic}", "max": _time(value / 1000)}
     if metric == "http_req_failed" and read.method == "rate" and sign == "<" and 0 <= value <= 1:
-        return {"metric": ERROR_RATE, "max": f"{value * 100:.6g}%"}
+        return {"metric": ERROR_RATE, "max": format_exact_percent(value)}
     if metric == "http_reqs" and read.method == "rate" and sign == ">" and value > 0:
         return {"metric": THROUGHPUT, "min": format_exact_rate(value)}
     return None

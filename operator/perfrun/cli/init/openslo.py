@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from perfrun.api import Json
+from perfrun.api.quantities import format_exact_percent
 from perfrun.api.test.metric import LATENCY, QUANTILES, SUCCESS_RATE
 from perfrun.cli.init.draft import Amendment, NotCarried, SourceError
 from perfrun.cli.init.source import line_of, number_of, rows, table, text_of
@@ -139,7 +140,7 @@ def _of_ratio(one: _Slo, query: str, target: float, good: bool) -> Json:
         return {"metric": f"{LATENCY}.{_percentile(target)}", "max": _duration(limit)}
     if bucket or not _REQUESTS.search(query):
         raise _UncarriedError(f"its query is not about requests: {one_line(query, 80) or 'none'}")
-    return {"metric": SUCCESS_RATE, "min": f"{target * 100:.6g}%"}
+    return {"metric": SUCCESS_RATE, "min": format_exact_percent(target)}
 
 
 def _of_threshold(one: _Slo, query: str, target: float) -> Json:

@@ -11,7 +11,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from perfrun.api.quantities import NS_PER_MS, NS_PER_S, format_exact_duration
+from perfrun.api.quantities import (
+    NS_PER_MS,
+    NS_PER_S,
+    format_exact_duration,
+    format_exact_percent,
+)
 from perfrun.api.test.load import StopCondition
 from perfrun.api.test.metric import ERROR_RATE, LATENCY
 from perfrun.measure.script import ToolThreshold
@@ -131,8 +136,7 @@ def stop_condition(threshold: ToolThreshold) -> StopCondition | None:
         return None
     lasting = format_exact_duration(-(-threshold.delay // NS_PER_S) * NS_PER_S or _USUAL_DELAY)
     if (selector.metric, read.method) == ("http_req_failed", "rate") and read.limit < 1:
-        above = f"{read.limit * 100:.6f}".rstrip("0").rstrip(".") + "%"
-        return _condition(ERROR_RATE, above, lasting)
+        return _condition(ERROR_RATE, format_exact_percent(read.limit), lasting)
     if selector.metric != "http_req_duration" or not read.statistic or read.limit > _MAX_MS:
         return None
     above = format_exact_duration(round(read.limit * NS_PER_MS))

@@ -116,6 +116,7 @@ def test_thresholds_are_read_as_k6_reads_them(inspect):
     thresholds = {
         "http_req_duration{expected_response: true}": ["p(95.0)<1e3"],
         "http_reqs": ["rate>=+5"],
+        "http_req_failed{expected_response:true}": ["rate<1e-7"],
         "http_req_waiting{}": ["avg<500"],  # k6 refuses it
         "http_req_failed": ["rate<-1"],  # never true
     }
@@ -123,6 +124,7 @@ def test_thresholds_are_read_as_k6_reads_them(inspect):
     assert amendment.slos == (
         {"metric": "latency.p95", "max": "1s", "onBreach": "Fail"},
         {"metric": "throughput", "min": "5/s", "onBreach": "Fail"},
+        {"metric": "errorRate", "max": "0.00001%", "onBreach": "Fail"},
     )
     named = [one for one in amendment.notes if "threshold " in one]
     assert named == [

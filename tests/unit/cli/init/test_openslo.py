@@ -41,6 +41,7 @@ def read(tmp_path, text):
     [
         (RATIO, "{target: 0.999}", {"metric": "successRate", "min": "99.9%"}),
         (RATIO, "{targetPercent: 99.95}", {"metric": "successRate", "min": "99.95%"}),
+        (RATIO, "{target: 0.9999999}", {"metric": "successRate", "min": "99.99999%"}),
         (
             RATIO.replace('{code!~"5.."}', '_seconds_bucket{le="0.3"}'),
             "{target: 0.95}",
