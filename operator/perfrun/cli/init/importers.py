@@ -21,7 +21,7 @@ from perfrun.cli.init.logs.access_log import access_log_draft
 from perfrun.cli.init.logs.file import LogFile
 from perfrun.cli.init.openapi.document import openapi_draft
 from perfrun.cli.init.openslo import openslo_amendment
-from perfrun.cli.init.peers.drafting import Peer
+from perfrun.cli.init.peers.drafting import PeerOperator
 from perfrun.cli.init.peers.k6_testrun import K6_TESTRUNS
 from perfrun.cli.init.peers.locust_test import LOCUST_TESTS
 from perfrun.cli.init.postman.drafting import postman_draft
@@ -111,7 +111,7 @@ def _access_log(source: SourceFile, wanted: Wanted) -> list[Draft]:
         ]
 
 
-def _of_peer(peer: Peer) -> Importer:
+def _of_peer(peer: PeerOperator) -> Importer:
     return lambda source, wanted: peer.drafts(
         _objects(source), source.shown, name=wanted.name, url=wanted.url
     )

@@ -36,7 +36,7 @@ class ScriptResource:
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptRun:
+class PeerScript:
     """What a resource says, whichever operator it is for."""
 
     script: Json
@@ -54,14 +54,14 @@ class ScriptRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class PeerOperator:
     """Resources of another operator."""
 
     shown: str
     """The resource in messages."""
     group: str
     kinds: tuple[str, ...]
-    read: Callable[[ScriptResource], ScriptRun]
+    read: Callable[[ScriptResource], PeerScript]
 
     def has(self, document: Json) -> bool:
         """Whether a document is such a resource."""

@@ -5,7 +5,7 @@ import shlex
 from perfrun.api import Json
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of
-from perfrun.cli.init.peers.drafting import Peer, ScriptResource, ScriptRun
+from perfrun.cli.init.peers.drafting import PeerOperator, PeerScript, ScriptResource
 from perfrun.cli.init.peers.fields import (
     Fields,
     ToolVariables,
@@ -50,7 +50,7 @@ _REASONS_OF_RUNNER = {
 }
 
 
-def _read(resource: ScriptResource) -> ScriptRun:
+def _read(resource: ScriptResource) -> PeerScript:
     spec, variables = resource.spec, resource.variables
     runner = spec.object("runner")
     variables.add(runner.objects("env"))
@@ -59,7 +59,7 @@ def _read(resource: ScriptResource) -> ScriptRun:
     image = runner.text("image")
     if not image:
         notes = (*notes, "CHANGE THIS: image, to the version of k6 that you use.")
-    return ScriptRun(
+    return PeerScript(
         script={"tool": "k6", "image": image or _IMAGE, **script},
         args=kept_arguments("k6", args, resource.not_carried, spec.line(field)),
         duration=value_of(args, "-d", "--duration"),
@@ -147,4 +147,4 @@ def _apart(test: str) -> Json:
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
 
 
-K6_TESTRUNS = Peer("TestRun of k6.io", "k6.io", ("TestRun", "K6"), _read)
+K6_TESTRUNS = PeerOperator("TestRun of k6.io", "k6.io", ("TestRun", "K6"), _read)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perfrun.api import Json
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of, without
-from perfrun.cli.init.peers.drafting import Peer, ScriptResource, ScriptRun
+from perfrun.cli.init.peers.drafting import PeerOperator, PeerScript, ScriptResource
 from perfrun.cli.init.peers.fields import Fields, pod_template, pull_secrets, resources
 from perfrun.cli.init.source import rows, table
 
@@ -52,7 +52,7 @@ class _Parts:
     pod: Json
 
 
-def _read(resource: ScriptResource) -> ScriptRun:
+def _read(resource: ScriptResource) -> PeerScript:
     spec = resource.spec
     first = resource.root.text("apiVersion") == "locust.io/v1"
     parts = _of_v1(spec) if first else _of_v2(spec)
@@ -62,7 +62,7 @@ def _read(resource: ScriptResource) -> ScriptRun:
     line = spec.line("masterCommandSeed" if first else "master")
     script, notes = _script(value_of(args, "-f", "--locustfile"), parts)
     others = without(args, "-f", "--locustfile")
-    return ScriptRun(
+    return PeerScript(
         script={"tool": "Locust", "image": spec.text("image"), **script},
         args=kept_arguments("Locust", others, resource.not_carried, line),
         duration=value_of(args, "-t", "--run-time"),
@@ -158,4 +158,4 @@ def _script(file: str, parts: _Parts) -> tuple[Json, tuple[str, ...]]:
     )
 
 
-LOCUST_TESTS = Peer("LocustTest of locust.io", "locust.io", ("LocustTest",), _read)
+LOCUST_TESTS = PeerOperator("LocustTest of locust.io", "locust.io", ("LocustTest",), _read)
