@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from perfrun.api.quantities import parse_rate
-from tests.integration.test_local_run import Cli, children, cli, until
+from tests.integration.test_local_run import Cli, children, cli
+from tests.integration.waiting import until
 
 pytestmark = pytest.mark.flaky(reruns=2)
 
@@ -160,7 +161,7 @@ def test_a_worker_that_is_killed_ends_the_search_without_a_verdict(cli: Cli) -> 
     with Target().running() as target:
         file = cli.manifest("api", target.url, load, slos)
         with cli.start("run", file, "--json", cli.folder / "out.json") as process:
-            until(lambda: target.served > 50)
+            until(lambda: target.served > 50, 40)
             os.kill(children(process.pid)[0], signal.SIGKILL)
             process.communicate(timeout=PATIENCE)
     status = json.loads((cli.folder / "out.json").read_text())["status"]

@@ -299,7 +299,6 @@ class Interrupt:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupt())
 from perfrun.cli.main import main
-from tests.integration.waiting import until
 main()
 """
     with subprocess.Popen(

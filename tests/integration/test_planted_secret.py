@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_local_run import Cli, Target, children, cli, target, until
+from tests.integration.test_local_run import PATIENCE, Cli, Target, children, cli, target
+from tests.integration.waiting import until
 
 __all__ = ["cli", "target"]  # fixtures
 
@@ -112,7 +113,7 @@ def test_neither_temporary_files_nor_processes_show_it(
         more=BEARER.replace("KEY", "token"),
     )
     with cli.start("run", file, "--secrets", secrets) as process:
-        until(lambda: target.seen)
+        until(lambda: target.seen, PATIENCE)
         shown = files(cli.folder)
         assert any("plan" in name for name in shown), shown.keys()
         # Where a worker finds it is what the kubelet's mount is in a cluster: its owner's only.

@@ -9,7 +9,8 @@ import yaml
 
 from perfrun.api.run.perfrun import PerfRun
 from tests.cluster.paths import REPO
-from tests.integration.test_local_run import PATIENCE, Cli, Target, cli, target, until
+from tests.integration.test_local_run import PATIENCE, Cli, Target, cli, target
+from tests.integration.waiting import until
 
 __all__ = ["cli", "target"]
 
@@ -80,7 +81,7 @@ def test_an_answer_that_is_not_expected_misses_the_objective(cli: Cli, target: T
 
 def test_ctrl_c_reports_what_was_measured_so_far(cli: Cli, target: Target) -> None:
     with cli.start("quick", target.url, "-r", "40", "-d", "60", "--save", "api.yaml") as process:
-        until(lambda: len(target.seen) >= 40)
+        until(lambda: len(target.seen) >= 40, PATIENCE)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err

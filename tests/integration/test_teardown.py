@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.databases import Postgres, postgres
-from tests.integration.test_local_run import PATIENCE, Cli, children, cli, until
+from tests.integration.test_local_run import PATIENCE, Cli, children, cli
+from tests.integration.waiting import until
 
 __all__ = ["cli"]
 
@@ -65,7 +66,7 @@ def left(database: Postgres) -> tuple[int, int, int]:
     """Orders, baskets and connections, without those of others."""
     baskets = int(database.ask("SELECT count(*) FROM baskets")) - 1
     asked = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'loader'"
-    until(lambda: database.ask(asked) == "0")
+    until(lambda: database.ask(asked) == "0", PATIENCE)
     assert database.ask("SELECT count(*) FROM orders WHERE run = 'of another run'") == "1"
     return orders(database), baskets, int(database.ask(asked))
 
@@ -89,7 +90,7 @@ def test_workers_that_are_killed_leave_no_rows_and_no_connections(
     cli: Cli, database: Postgres, killed: list[int]
 ) -> None:
     with begin(cli, database, "3s" if killed == [0] else "60s") as process:
-        until(lambda: orders(database) > 20)
+        until(lambda: orders(database) > 20, PATIENCE)
         workers = children(process.pid)
         for index in killed:
             os.kill(workers[index], signal.SIGKILL)
@@ -103,7 +104,7 @@ def test_workers_that_are_killed_leave_no_rows_and_no_connections(
 
 def test_a_run_that_is_stopped_leaves_nothing(cli: Cli, database: Postgres) -> None:
     with begin(cli, database, "60s") as process:
-        until(lambda: orders(database) > 20)
+        until(lambda: orders(database) > 20, PATIENCE)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, out + err
@@ -114,7 +115,7 @@ def test_a_teardown_that_fails_is_told_also_where_nobody_has_measured(
     cli: Cli, database: Postgres
 ) -> None:
     with begin(cli, database, "60s") as process:
-        until(lambda: orders(database) > 20)
+        until(lambda: orders(database) > 20, PATIENCE)
         database.ask("REVOKE DELETE ON orders FROM loader")
         try:
             for worker in children(process.pid):
@@ -132,7 +133,7 @@ def test_a_teardown_that_fails_is_told_also_where_nobody_has_measured(
 
 def test_perfrun_that_is_to_end_at_once_says_what_it_leaves(cli: Cli, database: Postgres) -> None:
     with begin(cli, database, "60s") as process:
-        until(lambda: orders(database) > 20)
+        until(lambda: orders(database) > 20, PATIENCE)
         for worker in children(process.pid):
             os.kill(worker, signal.SIGSTOP)
         process.send_signal(signal.SIGINT)

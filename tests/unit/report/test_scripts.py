@@ -28,8 +28,8 @@ from tests.unit.logic.verdict.test_scripts import (
     rate,
     spec,
     threshold,
-    trend,
 )
+from tests.unit.measure.tool_metrics import trend
 from tests.unit.report.test_console import printed
 
 CLOCK = "what waits for a free user of a slow target is not in them"
