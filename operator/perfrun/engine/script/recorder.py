@@ -107,20 +107,6 @@ class SampleRecorder:
 
     # --- rows ---------------------------------------------------------------------------------
 
-    def request(
-        self,
-        scenario: str,
-        step: str,
-        at: int,
-        duration: int,
-        error: str,
-        status: int = 0,
-        received: int = 0,
-        message: str = "",
-    ) -> None:
-        """As :meth:`SampleRows.request`."""
-        self.requests(scenario, step, at, (duration,), error, status, received, message)
-
     def requests(
         self,
         scenario: str,
@@ -222,10 +208,6 @@ class SampleRecorder:
         """As :meth:`SampleRows.users`."""
         self.active = max(0, min(active, MAX_USERS))
         self.script.vus_max = max(self.script.vus_max, self.active)
-
-    def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:
-        """As :meth:`SampleRows.metric`."""
-        self.metrics(name, kind, (value,), at)
 
     def metrics(self, name: str, kind: MetricType, values: Sequence[float], at: int) -> None:
         """As :meth:`SampleRows.metrics`."""

@@ -71,21 +71,6 @@ class SampleRows(Protocol):
     Each method may be called a hundred thousand times a second.
     """
 
-    def request(
-        self,
-        scenario: str,
-        step: str,
-        at: int,
-        duration: int,
-        error: str,
-        status: int = 0,
-        received: int = 0,
-        message: str = "",
-    ) -> None:
-        """A request that ended; ``error`` is its class (``Timeout``, ``Status5xx``, ...), empty for
-        a success. ``status``: 0 if there was no answer.
-        """
-
     def requests(
         self,
         scenario: str,
@@ -97,7 +82,9 @@ class SampleRows(Protocol):
         received: int = 0,
         message: str = "",
     ) -> None:
-        """Many at once that ended alike; ``at`` is that of the last one."""
+        """Requests that ended alike; ``error`` is their class (``Timeout``, ``Status5xx``, ...),
+        empty for successes. ``status``: 0 if there was no answer; ``at`` is that of the last one.
+        """
 
     def attempts(self, scenario: str, step: str, more: int) -> None:
         """More requests on the wire that belong to recorded ones of a step, such as redirects."""
@@ -111,11 +98,10 @@ class SampleRows(Protocol):
     def users(self, active: int) -> None:
         """How many users there are now."""
 
-    def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:
-        """A sample of a metric; ``name`` has the selector that it counts for, if any."""
-
     def metrics(self, name: str, kind: MetricType, values: Sequence[float], at: int) -> None:
-        """Many samples of a metric; ``at`` is that of the last one."""
+        """Samples of a metric; ``name`` has the selector that they count for, if any. ``at`` is
+        that of the last one.
+        """
 
     def unreadable(self, rows: int) -> None:
         """Rows that could not be read."""

@@ -104,7 +104,7 @@ class LocustDecoder:
             case ["users", float(), int() as users]:
                 self._rows.users(users)
             case ["error", float() as at, str()]:
-                self._rows.metric("user_errors", "Counter", 1.0, round(at * NS_PER_S))
+                self._rows.metrics("user_errors", "Counter", (1.0,), round(at * NS_PER_S))
             case _:
                 raise ValueError
 

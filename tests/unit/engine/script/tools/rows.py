@@ -30,19 +30,6 @@ class Rows:
         """All requests."""
         return sum(map(len, self.durations.values()))
 
-    def request(
-        self,
-        scenario: str,
-        step: str,
-        at: int,
-        duration: int,
-        error: str,
-        status: int = 0,
-        received: int = 0,
-        message: str = "",
-    ) -> None:
-        self.requests(scenario, step, at, (duration,), error, status, received, message)
-
     def requests(
         self,
         scenario: str,
@@ -72,9 +59,6 @@ class Rows:
 
     def users(self, active: int) -> None:
         self.active.append(active)
-
-    def metric(self, name: str, kind: MetricType, value: float, at: int) -> None:
-        self.metrics(name, kind, (value,), at)
 
     def metrics(self, name: str, kind: MetricType, values: Sequence[float], at: int) -> None:
         self.values[f"{kind} {name}"].extend(values)
