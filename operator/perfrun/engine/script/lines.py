@@ -26,8 +26,8 @@ class LineBuffer:
         return lines, too_long
 
     def end(self) -> bytes:
-        """What is left without an end."""
-        rest, self._rest = self._rest, b""
+        """What is left without an end; nothing of a line that was too long."""
+        rest, self._rest = b"" if self._skips else self._rest, b""
         return rest
 
 

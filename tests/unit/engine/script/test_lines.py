@@ -27,3 +27,10 @@ def test_a_line_that_is_too_long_is_counted_once_and_those_around_it_are_kept() 
     assert buffer.feed(b"x" * MAX_LINE * 2) == ([], 0)
     assert buffer.feed(b"still it\nthree\n") == ([b"three"], 0)
     assert buffer.end() == b""
+
+
+def test_the_rest_of_a_line_that_is_too_long_is_no_line_of_its_own() -> None:
+    buffer = LineBuffer()
+    assert buffer.feed(b"x" * MAX_LINE * 2) == ([], 1)
+    assert buffer.feed(b"still it") == ([], 0)
+    assert buffer.end() == b""

@@ -14,12 +14,11 @@ import numpy as np
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
+from perfrun.engine.script.lines import LineBuffer
 from perfrun.engine.script.tool import SETUP, TEARDOWN, SampleRows
 from perfrun.logic.plan.thresholds import MetricSelector, parse_selector
 from perfrun.measure.script import MetricType
 
-MAX_ROW = 64 * 1024
-"""Bytes of a row; a longer one is unreadable."""
 MAX_SERIES = 4096
 """Different tags of one metric that are kept parsed."""
 _MAX_MS = 9e9
@@ -82,8 +81,7 @@ class K6Decoder:
 
     def __init__(self, rows: SampleRows) -> None:
         self._rows = rows
-        self._rest = b""
-        self._too_long = False
+        self._lines = LineBuffer()
         self._selectors: dict[str, list[tuple[str, MetricSelector]]] = {}
         """By metric: the keys of thresholds with selectors, and their tags."""
         self._kinds: dict[str, MetricType] = dict(_DERIVED)
@@ -108,22 +106,15 @@ class K6Decoder:
 
     def feed(self, data: bytes) -> None:
         """Read what is complete."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        if self._too_long and lines:
-            lines.pop(0)
-            self._too_long = False
-        if len(self._rest) > MAX_ROW:
-            if not self._too_long:
-                self._rows.unreadable(1)
-            self._too_long, self._rest = True, b""
+        lines, too_long = self._lines.feed(data)
+        if too_long:
+            self._rows.unreadable(too_long)
         self._read(lines)
 
     def end(self) -> None:
         """What is left has no end of a line: it is no row."""
-        if self._rest and not self._too_long:
+        if self._lines.end():
             self._rows.unreadable(1)
-        self._rest = b""
 
     def _read(self, lines: list[bytes]) -> None:
         by_metric = self._series

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from perfrun.engine.script.lines import MAX_LINE
 from perfrun.engine.script.recorder import SampleRecorder
 from perfrun.engine.script.tool import SETUP
-from perfrun.engine.script.tools.k6_samples import MAX_ROW, K6Decoder
+from perfrun.engine.script.tools.k6_samples import K6Decoder
 from perfrun.measure.script import ToolCheck
 
 TAGS = {"expected_response": "true", "group": "", "name": "home", "scenario": "a", "status": "200"}
@@ -221,7 +222,7 @@ def test_a_row_without_an_end_is_dropped_at_its_bound() -> None:
     recorder = SampleRecorder("k6")
     decoder = K6Decoder(recorder)
     for _ in range(5):
-        decoder.feed(b"x" * MAX_ROW)
+        decoder.feed(b"x" * MAX_LINE)
     decoder.feed(b"x\n" + kind("http_req_duration", "trend") + b"\n" + row("http_req_duration", 1))
     assert recorder.record().unreadable == 1
     decoder.feed(b"\n")
