@@ -83,9 +83,6 @@ class ScriptEngine:
                 folder=self._place.path,
                 entry=str(scripts / target.entry),
                 port=_free_port(),
-                start_timeout=plan.load.start_timeout / NS_PER_S,
-                max_duration=plan.load.max_duration or 0,
-                seed=plan.seed,
                 output_before=self._place.output_before,
                 master=master,
             )
@@ -395,6 +392,7 @@ class ScriptEngine:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._gone(), PATIENCE)
         self._pipe.close()
+        await self._tool.close()
 
     async def _gone(self) -> None:
         while True:

@@ -38,12 +38,6 @@ class ToolShare:
     """The script, as the tool can open it."""
     port: int
     """A free port of 127.0.0.1 for the tool's control."""
-    start_timeout: float
-    """Seconds that the tool has until it waits for the common start."""
-    max_duration: int
-    """ns after T0 at which the load is stopped."""
-    seed: int
-    """The same for all workers of the run."""
     output_before: Callable[[int], bytes | None]
     """What a command of :attr:`CommandOrder.before` wrote; None: it has not ended. Raises
     ResultsError."""
@@ -118,11 +112,15 @@ class Decoder(Protocol):
 
 
 class Tool(Protocol):
-    """One worker's tool."""
+    """One worker's tool. What it may leave out does nothing here."""
 
-    waits_for_reader: bool
+    _share: ToolShare
+    waits_for_reader: bool = False
     """Whether it is its opening of :attr:`ToolShare.samples` that waits for the common start: then
     nobody reads them before."""
+
+    def __init__(self, share: ToolShare) -> None:
+        self._share = share
 
     def order(self) -> CommandOrder:
         """What to start; writes its configuration into the folder. Raises ToolError."""
@@ -130,17 +128,19 @@ class Tool(Protocol):
     async def prepare(self) -> PreparedTool:
         """Wait until it waits for the common start. Raises EngineError with the reason.
 
-        It is cancelled when the tool ends, or after :attr:`ToolShare.start_timeout`.
+        It is cancelled when the tool ends, or when the run does not start.
         """
 
     async def setup(self) -> str:
         """On worker 0: run the script's setup, once per run; returns its data for the others.
 
-        Raises EngineError. Not called for a tool without one.
+        Raises EngineError.
         """
+        return ""
 
-    async def use(self, data: str) -> None:
+    async def use(self, data: str) -> None:  # noqa: ARG002 (for those that override it)
         """Use the setup's data of worker 0. Raises EngineError."""
+        return
 
     async def begin(self) -> None:
         """Start the load, at T0. Raises EngineError."""
@@ -148,14 +148,20 @@ class Tool(Protocol):
     async def is_over(self) -> bool:
         """Whether its load has ended, although the tool still runs, as for a teardown; it is then
         ended with SIGTERM. Raises EngineError."""
+        return False
 
     async def teardown(self) -> None:
         """On worker 0, after the load of all workers: run the script's teardown. Raises
         EngineError."""
+        return
 
     async def stop(self) -> None:
         """End the load in good order, as far as the tool can do that without a signal: in 5 s the
         launcher sends it SIGTERM, and after 5 s more SIGKILL. Raises nothing."""
+
+    async def close(self) -> None:
+        """Release everything; the tool has ended."""
+        return
 
     def decoder(self, rows: SampleRows) -> Decoder:
         """A decoder of what it writes to :attr:`ToolShare.samples`."""

@@ -10,7 +10,7 @@ import pytest
 
 from perfrun.engine.script import engine
 from perfrun.engine.script.engine import ScriptEngine
-from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
+from perfrun.engine.script.tool import PreparedTool, SampleRows, Tool
 from perfrun.engine.script.tools.locust_samples import LocustDecoder
 from perfrun.launcher.hiding import Hider
 from perfrun.measure.command import LAUNCHER, CommandOrder
@@ -21,14 +21,11 @@ STOP_TAKES = 2.1
 """Seconds; JMeter waits for its requests so long, and longer, before it cuts them off."""
 
 
-class Idle:
+class Idle(Tool):
     """A tool that ends when it was told to, after a while."""
 
-    waits_for_reader = False
     cut_off = False
-
-    def __init__(self, share: ToolShare) -> None:
-        self.share = share
+    closed = False
 
     def order(self) -> CommandOrder:
         return CommandOrder(argv=["idle"])
@@ -46,8 +43,8 @@ class Idle:
         await asyncio.sleep(STOP_TAKES)
         self.cut_off = True
 
-    async def teardown(self) -> None:
-        """Nothing to undo."""
+    async def close(self) -> None:
+        self.closed = True
 
     def decoder(self, rows: SampleRows) -> LocustDecoder:
         return LocustDecoder(rows)
@@ -81,6 +78,7 @@ async def test_a_stop_in_good_order_has_the_time_until_the_signal(
     assert one._tool.cut_off  # type: ignore[attr-defined]
     assert not (launcher / "stop").exists()
     await one.close()
+    assert one._tool.closed  # type: ignore[attr-defined]
 
 
 async def test_a_secret_that_was_created_while_the_pod_waited_is_hidden(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from perfrun.engine.command import ResultsError, read_bounded
 from perfrun.engine.errors import ErrorClass, ToolError
-from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
+from perfrun.engine.script.tool import PreparedTool, SampleRows, Tool
 from perfrun.engine.script.tools.jmeter_samples import JMeterDecoder
 from perfrun.logic.plan.shares import PROPERTY, jmeter_share
 from perfrun.measure.command import CommandEnd, CommandOrder
@@ -64,13 +64,10 @@ _OWN = {f"{PROPERTY}workers", f"{PROPERTY}index"}
 _MAX_LOG, _MAX_PLAN = 1024 * 1024, 16 * 1024 * 1024
 
 
-class JMeter:
-    """One JMeter, without its GUI."""
+class JMeter(Tool):
+    """One JMeter, without its GUI. A setUp or tearDown thread group belongs to its own process."""
 
     waits_for_reader = True
-
-    def __init__(self, share: ToolShare) -> None:
-        self._share = share
 
     def order(self) -> CommandOrder:
         share = self._share
@@ -146,20 +143,8 @@ class JMeter:
         found = _VERSION.search(head)
         return PreparedTool(version=f"jmeter {found[1].decode()}" if found else "jmeter")
 
-    async def setup(self) -> str:
-        return ""
-
-    async def use(self, data: str) -> None:
-        """A plan has no data of a setup: a setUp thread group belongs to its own process."""
-
     async def begin(self) -> None:
         """It begins as soon as its samples are read."""
-
-    async def is_over(self) -> bool:
-        return False
-
-    async def teardown(self) -> None:
-        """Its tearDown thread groups are a part of its load."""
 
     async def stop(self) -> None:
         self._send(_SHUTDOWN)

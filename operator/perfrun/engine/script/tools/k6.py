@@ -11,7 +11,7 @@ import httpx
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.engine.command import ResultsError
 from perfrun.engine.errors import EngineError, ErrorClass
-from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
+from perfrun.engine.script.tool import PreparedTool, SampleRows, Tool, ToolShare
 from perfrun.engine.script.tools.k6_samples import K6Decoder
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.script import MAX_KEY, MAX_SOURCE, MAX_THRESHOLDS, ToolThreshold
@@ -47,13 +47,11 @@ _SENTENCES = {
 }
 
 
-class K6:
+class K6(Tool):
     """One k6."""
 
-    waits_for_reader = False
-
     def __init__(self, share: ToolShare) -> None:
-        self._share = share
+        super().__init__(share)
         self._http = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{share.port}/v1", trust_env=False, timeout=_TIMEOUT
         )
@@ -141,6 +139,9 @@ class K6:
             await self._change({"stopped": True})
         except EngineError:
             return  # it has ended, or the launcher will end it
+
+    async def close(self) -> None:
+        await self._http.aclose()
 
     async def _change(self, attributes: Mapping[str, Any]) -> None:
         data = {"data": {"type": "status", "id": "default", "attributes": attributes}}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perfrun.engine.command import read_bounded
 from perfrun.engine.errors import EngineError, ErrorClass, ToolError
-from perfrun.engine.script.tool import PreparedTool, SampleRows, ToolShare
+from perfrun.engine.script.tool import PreparedTool, SampleRows, Tool
 from perfrun.engine.script.tools.locust_samples import LocustDecoder
 from perfrun.measure.command import CommandEnd, CommandOrder
 
@@ -24,13 +24,11 @@ _MAX_READY = 4096
 _LOOK = 0.02
 
 
-class Locust:
-    """One Locust; beside worker 0 of a distributed load the master and one process of its own."""
+class Locust(Tool):
+    """One Locust; beside worker 0 of a distributed load the master and one process of its own.
 
-    waits_for_reader = False
-
-    def __init__(self, share: ToolShare) -> None:
-        self._share = share
+    Its events test_start, test_stop and quitting belong to its own processes.
+    """
 
     def order(self) -> CommandOrder:
         share = self._share
@@ -84,20 +82,8 @@ class Locust:
         except (ValueError, KeyError, TypeError) as error:
             raise EngineError(ErrorClass.DATA, "its listener wrote no version") from error
 
-    async def setup(self) -> str:
-        return ""
-
-    async def use(self, data: str) -> None:
-        """Locust has no data of a setup."""
-
     async def begin(self) -> None:
         (self._share.folder / _BEGIN).touch()
-
-    async def is_over(self) -> bool:
-        return False
-
-    async def teardown(self) -> None:
-        """Its own events test_stop and quitting have been."""
 
     async def stop(self) -> None:
         (self._share.folder / _QUIT).touch()

@@ -1,5 +1,6 @@
 """How k6 is started: its segment, what is asked of it before, and what its ends mean."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +30,6 @@ def share(folder: Path, index: int = 0, workers: int = 1, **target: Any) -> Tool
         folder=folder,
         entry="/scripts/a.js",
         port=6565,
-        start_timeout=10.0,
-        max_duration=10**9,
-        seed=1,
         output_before=lambda _: None,
     )
 
@@ -63,6 +61,26 @@ def test_the_script_is_inspected_with_the_variables_that_it_runs_with(tmp_path: 
     assert inspect[-4:] == ["-e", "SIZE=3", "--env=WAYS=2", "/scripts/a.js"]
     assert made.argv[-1] == "/scripts/a.js"
     assert (made.env["URL"], made.hidden) == ("http://shop", ["TOKEN"])
+
+
+async def test_it_leaves_no_connection_behind(tmp_path: Path) -> None:
+    connected = asyncio.Event()
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        connected.set()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    async with asyncio.timeout(5), await asyncio.start_server(serve, "127.0.0.1") as server:
+        one = K6(replace(share(tmp_path), port=server.sockets[0].getsockname()[1]))
+        assert not await one.is_over()
+        assert connected.is_set()
+        await one.close()
+        await gone.wait()
 
 
 @pytest.mark.parametrize(

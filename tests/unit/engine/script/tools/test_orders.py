@@ -33,9 +33,6 @@ def share(folder: Path, tool: str, index: int = 0, workers: int = 2, split: str 
         folder=folder,
         entry=str(folder / "script"),
         port=4445,
-        start_timeout=60.0,
-        max_duration=10**9,
-        seed=1,
         output_before=lambda _: None,
         master="127.0.0.1:5557",
     )
