@@ -221,10 +221,10 @@ class StepTally:
         elif latency > self.slowest[0][0]:
             heapreplace(self.slowest, (latency, trace_id))
 
-    def fail(self, error: str, message: str = "") -> None:
-        """Count a failed request by its class; ``message`` is the reason, in words."""
+    def fail(self, error: str, message: str = "", number: int = 1) -> None:
+        """Count ``number`` failed requests by their class; ``message`` is the reason, in words."""
         name = self.classes.name(error)
-        self.errors[name] = self.errors.get(name, 0) + 1
+        self.errors[name] = self.errors.get(name, 0) + number
         if message and name not in self.messages:
             self.messages[name] = foreign(message, MAX_ERROR_TEXT)
 

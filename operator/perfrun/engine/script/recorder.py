@@ -3,7 +3,7 @@
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from perfrun.engine.record.recorder import ErrorClasses, Folded, StepTally, Tota
 from perfrun.engine.script.tool import SETUP, TEARDOWN
 from perfrun.measure.histogram import MAX_COUNT, MAX_VALUE_NS, Histogram
 from perfrun.measure.record import (
-    MAX_ERROR_TEXT,
     Outcome,
     PhaseRecord,
     ScenarioRecord,
     Timing,
+    add_counts,
 )
 from perfrun.measure.script import (
     MAX_CHECKS,
@@ -37,6 +37,7 @@ from perfrun.measure.script import (
 from perfrun.measure.wire import MAX_STEP_NAME, TIMEOUT
 from perfrun.reach.foreign import foreign
 
+_NO_LOAD = (SETUP, TEARDOWN)
 _UNSENT = frozenset({ErrorClass.DNS, ErrorClass.CONNECT, ErrorClass.TLS, ErrorClass.POLICY})
 """Classes of requests that never reached the target, so that its log does not have them."""
 
@@ -119,8 +120,8 @@ class SampleRecorder:
         message: str = "",
     ) -> None:
         """As :meth:`SampleRows.requests`."""
-        tally = self._steps.get((scenario, step)) or self._step(scenario, step, len(durations))
         number = len(durations)
+        tally = self._steps.get((scenario, step)) or self._step(scenario, step, number)
         if isinstance(durations, array):  # many
             within = np.clip(np.frombuffer(durations, np.int64), 0, MAX_VALUE_NS)
             durations = array("q", within.tobytes())
@@ -136,28 +137,26 @@ class SampleRecorder:
             tally.latency.values.extend(durations)
         else:
             self._fail(tally, error, durations, message)
-        if scenario not in (SETUP, TEARDOWN):
+        if scenario not in _NO_LOAD:
             self.last_end = max(self.last_end, at)
 
     def _fail(self, tally: StepTally, error: str, durations: Sequence[int], message: str) -> None:
-        name = tally.classes.name(foreign(error))
-        tally.errors[name] = tally.errors.get(name, 0) + len(durations)
-        if message and name not in tally.messages:
-            tally.messages[name] = foreign(message, MAX_ERROR_TEXT)
-        if name == TIMEOUT:
+        error = foreign(error)
+        tally.fail(error, message, len(durations))
+        if error == TIMEOUT:
             for duration in durations:
                 tally.sample(Timing.LATENCY, Outcome.TIMEOUT, duration)
 
     def _step(self, scenario: str, step: str, number: int) -> StepTally:
         """A step that was not seen under this name yet; ``number`` of its requests are coming."""
-        if scenario not in (SETUP, TEARDOWN):
+        no_load = scenario in _NO_LOAD
+        if not no_load:
             scenario = self._name_of(scenario)
         if len(self._steps) >= MAX_STEPS:
             self.script.renamed += number
             step = OTHER
         step = foreign(step, MAX_STEP_NAME)
         if (tally := self._steps.get((scenario, step))) is None:
-            no_load = scenario in (SETUP, TEARDOWN)
             name = scenario.strip("\0")
             recent = Folded() if no_load else self._recent
             tally = self._steps[scenario, step] = StepTally(name, step, recent, self._classes)
@@ -238,8 +237,7 @@ class SampleRecorder:
         for tally in self._of_load():
             totals.sent += tally.sent
             totals.succeeded += tally.succeeded
-            for name, count in tally.errors.items():
-                totals.errors[name] = totals.errors.get(name, 0) + count
+            add_counts(totals.errors, tally.errors)
         totals.failed = sum(totals.errors.values())
         for one in self._scenarios.values():
             totals.started += one.finished + one.failed
@@ -256,14 +254,8 @@ class SampleRecorder:
         """No tool says when an iteration was due."""
         return 0
 
-    def _of_load(self) -> Iterable[StepTally]:
-        return self._of(None)
-
-    def _of(self, phase: str | None) -> list[StepTally]:
-        """The tallies of SETUP, of TEARDOWN, or of the load (None)."""
-        found = (name if name in (SETUP, TEARDOWN) else None for name, _ in self._steps)
-        pairs = zip(found, self._steps.values(), strict=True)
-        return [tally for name, tally in pairs if name == phase]
+    def _of_load(self) -> list[StepTally]:
+        return [tally for (name, _), tally in self._steps.items() if name not in _NO_LOAD]
 
     # --- results ------------------------------------------------------------------------------
 
@@ -286,7 +278,9 @@ class SampleRecorder:
 
     def phase(self, name: str) -> PhaseRecord:
         """SETUP or TEARDOWN."""
-        return PhaseRecord(steps=[tally.record() for tally in self._of(name)])
+        return PhaseRecord(
+            steps=[tally.record() for (phase, _), tally in self._steps.items() if phase == name]
+        )
 
     def record(self) -> ScriptRecord:
         """Everything besides requests."""
