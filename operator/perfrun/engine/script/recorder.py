@@ -226,7 +226,7 @@ class SampleRecorder:
         if not rows:
             return
         self.script.shed += rows
-        if len(self._shed_seconds) < MAX_SHED_SECONDS:
+        if self._began and len(self._shed_seconds) < MAX_SHED_SECONDS:
             self._shed_seconds.add(max(0, time.time_ns() - self._began) // 10**9)
 
     # --- progress -----------------------------------------------------------------------------

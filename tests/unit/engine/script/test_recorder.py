@@ -1,6 +1,7 @@
 """What a script may write, and what a report may have: no number of a tool's loses the report."""
 
 import json
+import time
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_more_scenarios_than_a_report_may_have_are_one_in_requests_and_iteration
     assert (
         sum(one.finished for one in phase.scenarios) == sum(one.sent for one in phase.steps) == 60
     )
+
+
+def test_rows_that_were_shed_before_the_load_have_no_second_of_it() -> None:
+    it = SampleRecorder("k6")
+    it.shed(3)
+    assert (it.record().shed, it.record().shed_seconds) == (3, [])
+    it.begin(time.time_ns() - 5 * 10**9)
+    it.shed(4)
+    assert (it.record().shed, it.record().shed_seconds) == (7, [5])
 
 
 @pytest.mark.parametrize("number", [-1, -HUGE])
