@@ -1,9 +1,10 @@
 """What a decoder has read, to be compared."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from perfrun.engine.script.tool import Decoder, SampleRows
 from perfrun.measure.script import MetricType
 
 
@@ -29,6 +30,13 @@ class Rows:
     def sent(self) -> int:
         """All requests."""
         return sum(map(len, self.durations.values()))
+
+    @property
+    def counts(self) -> dict[tuple[str, str, int], int]:
+        """Requests by step, error class and status."""
+        return {
+            (step, error, status): len(v) for (_, step, error, status), v in self.durations.items()
+        }
 
     def requests(
         self,
@@ -65,3 +73,13 @@ class Rows:
 
     def unreadable(self, rows: int) -> None:
         self.unread += rows
+
+
+def read(make: Callable[[SampleRows], Decoder], *data: bytes) -> Rows:
+    """All rows in some pieces of bytes."""
+    rows = Rows()
+    decoder = make(rows)
+    for one in data:
+        decoder.feed(one)
+    decoder.end()
+    return rows

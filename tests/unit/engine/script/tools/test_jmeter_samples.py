@@ -1,6 +1,7 @@
 """Rows as JMeter 5.6.3 writes them to its log of results; the file was written by a plan with every
 kind of failure, a redirect, and both kinds of transactions."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,28 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.engine.script.tools.jmeter_samples import JMeterDecoder
-from tests.unit.engine.script.tools.rows import Rows
+from tests.unit.engine.script.tools.rows import Rows, read
 
 WRITTEN = (Path(__file__).parent / "data/jmeter.csv").read_bytes()
 GOOD = b"1796075483001,272,ok,200,OK,users 1-1,true,,47,1,1\n"
 
 
 def decoded(*data: bytes, asserts: bool = True) -> Rows:
-    rows = Rows()
-    decoder = JMeterDecoder(rows, asserts=asserts)
-    for one in data:
-        decoder.feed(one)
-    decoder.end()
-    return rows
+    return read(partial(JMeterDecoder, asserts=asserts), *data)
 
 
 def test_every_sampler_has_its_step_class_and_status() -> None:
     rows = decoded(WRITTEN)
     assert rows.unread == 0
-    found = {
-        (step, error, status): len(v) for (_, step, error, status), v in rows.durations.items()
-    }
-    assert found == {
+    assert rows.counts == {
         ("ok", "", 200): 1,
         ("five", "Status5xx", 503): 1,
         ('four, "quoted"', "Status4xx", 404): 1,

@@ -9,19 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfrun.engine.script.tools.locust_samples import LocustDecoder, class_of
-from tests.unit.engine.script.tools.rows import Rows
+from tests.unit.engine.script.tools.rows import Rows, read
 
 WRITTEN = (Path(__file__).parent / "data/locust.jsonl").read_bytes()
 GOOD = ["request", 1796076127.5, 15.25, "GET", "list", 200, 3, "", ""]
 
 
 def decoded(*data: bytes) -> Rows:
-    rows = Rows()
-    decoder = LocustDecoder(rows)
-    for one in data:
-        decoder.feed(one)
-    decoder.end()
-    return rows
+    return read(LocustDecoder, *data)
 
 
 def row(**changed: object) -> bytes:
@@ -34,10 +29,7 @@ def row(**changed: object) -> bytes:
 def test_every_request_has_its_step_class_and_status() -> None:
     rows = decoded(WRITTEN)
     assert rows.unread == 0
-    found = {
-        (step, error, status): len(v) for (_, step, error, status), v in rows.durations.items()
-    }
-    assert found == {
+    assert rows.counts == {
         ("GET /ok", "", 200): 2,
         ('na"me,\nwith break', "", 200): 2,
         ("GET /503", "Status5xx", 503): 2,
