@@ -21,7 +21,7 @@ from perfrun.controller.objects.manifests import (
 from perfrun.controller.objects.store import Key
 from perfrun.controller.objects.writing import create_once
 from perfrun.controller.settings import Settings
-from perfrun.kube.client import Kube
+from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import AwayError, RefusedError
 from perfrun.kube.resources import NETWORK_POLICIES, SERVICES
 from perfrun.logic.plan.names import job_name
@@ -46,13 +46,16 @@ async def ensure_egress(
     does not exist as it is written or that a policy refuses, other KubeErrors if trying again may
     help.
     """
-    script = plan.target.script
+    script, owner = plan.target.script, plan_map["metadata"]
     if script is None:
         return
+    standing = await kube.find(NETWORK_POLICIES, run.namespace, _policy_name(plan))
+    if standing is not None and owned_by(standing, owner["uid"]):
+        return  # its targets are not looked up again
     fence = Fence(plan.network, plan.namespace)
     targets = [await _allowed(kube, fence, plan.namespace, one) for one in script.targets]
-    body = egress_policy(run, plan, targets, settings, plan_map["metadata"])
-    await create_once(kube, NETWORK_POLICIES, body, plan_map["metadata"]["uid"])
+    body = egress_policy(run, plan, targets, settings, owner)
+    await create_once(kube, NETWORK_POLICIES, body, owner["uid"])
 
 
 def egress_policy(
@@ -68,13 +71,17 @@ def egress_policy(
     owned = {**owner_reference("ConfigMap", owner["name"], owner["uid"]), "apiVersion": _CORE}
     return {
         "metadata": {
-            "name": f"{job_name(plan.uid)}-egress",
+            "name": _policy_name(plan),
             "namespace": run.namespace,
             "labels": labels,
             "ownerReferences": [owned],
         },
         "spec": {"podSelector": pods, "policyTypes": ["Egress"], "egress": rules},
     }
+
+
+def _policy_name(plan: RunPlan) -> str:
+    return f"{job_name(plan.uid)}-egress"
 
 
 def _coordinator(settings: Settings) -> Json:

@@ -9,7 +9,7 @@ import pytest
 from perfrun.controller.objects.egress import egress_policy, ensure_egress, service_of
 from perfrun.controller.objects.manifests import plan_config_map
 from perfrun.controller.objects.store import Key
-from perfrun.kube.errors import AwayError, RefusedError
+from perfrun.kube.errors import AwayError, ConflictError, RefusedError
 from perfrun.kube.resources import NETWORK_POLICIES, SERVICES
 from perfrun.measure.plan import NetworkRule, RunPlan
 from tests.unit.controller.build import KEY, perf_test, plan_of, settings
@@ -157,6 +157,22 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return names
+
+
+def test_a_policy_that_exists_needs_no_second_look_up(looked_up: list[str]) -> None:
+    kube = FakeKube()
+    created = policy_of(kube, plan("example.com:80"))
+    assert policy_of(kube, plan("example.com:80")) == created
+    assert looked_up == ["example.com"]
+
+
+def test_the_policy_of_a_former_plan_is_not_taken_for_its_own(looked_up: list[str]) -> None:
+    kube = FakeKube()
+    policy = policy_of(kube, plan("example.com:80"))
+    policy["metadata"]["ownerReferences"][0]["uid"] = "uid-former-plan"
+    kube.put(NETWORK_POLICIES, policy)
+    with pytest.raises(ConflictError, match=r"belongs to something else"):
+        policy_of(kube, plan("example.com:80"))
 
 
 def test_a_service_without_a_selector_is_looked_up_in_its_own_namespace(
