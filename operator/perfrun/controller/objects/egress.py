@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from perfrun.api import Json
+from perfrun.api.names import port_of
 from perfrun.controller.objects.manifests import (
     MANAGED_BY,
     RUN_LABEL,
@@ -23,9 +24,9 @@ from perfrun.controller.objects.writing import create_once
 from perfrun.controller.settings import Settings
 from perfrun.kube.client import Kube, owned_by
 from perfrun.kube.errors import AwayError, RefusedError
-from perfrun.kube.resources import NETWORK_POLICIES, SERVICES
+from perfrun.kube.resources import CONFIG_MAPS, NETWORK_POLICIES, SERVICES
 from perfrun.logic.plan.names import job_name
-from perfrun.logic.plan.network import Fence, NotAllowedError, normal_host
+from perfrun.logic.plan.network import Fence, NotAllowedError, service_of
 from perfrun.measure.plan import RunPlan
 
 DNS_PORTS = (53, 5353)
@@ -34,7 +35,6 @@ LOOKUP_S = 5.0
 MAX_ADDRESSES = 64
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The label that the API server gives each namespace."""
-_CORE = "v1"
 
 
 async def ensure_egress(
@@ -68,7 +68,9 @@ def egress_policy(
     rules = [*targets, {"ports": dns}, _coordinator(settings)]
     if plan.target.the_script.divided == "Distributed":
         rules.append({"to": [{"podSelector": pods}]})  # the tool's own workers and their master
-    owned = {**owner_reference("ConfigMap", owner["name"], owner["uid"]), "apiVersion": _CORE}
+    owned = owner_reference(
+        CONFIG_MAPS.kind, owner["name"], owner["uid"], api_version=CONFIG_MAPS.api_version
+    )
     return {
         "metadata": {
             "name": _policy_name(plan),
@@ -98,8 +100,8 @@ def _coordinator(settings: Settings) -> Json:
 
 async def _allowed(kube: Kube, fence: Fence, namespace: str, target: str) -> Json:
     """The rule for one target."""
-    host, _, number = target.rpartition(":")
-    port, host = int(number), host.strip("[]")
+    parts = urlsplit(f"//{target}")
+    host, port = parts.hostname or "", port_of(parts)
     found = await _service(kube, host, namespace)
     selector = found and found["spec"].get("selector")
     if not found or not selector or found["spec"].get("type") == "ExternalName":
@@ -123,19 +125,6 @@ async def _service(kube: Kube, host: str, namespace: str) -> Json | None:
         return None if service is None else await kube.find(SERVICES, *service)
     except RefusedError:
         return None
-
-
-def service_of(host: str, namespace: str) -> Key | None:
-    """The Service that a host may name, as pods of the namespace resolve it; None: it cannot.
-
-    The name of a pod behind a headless Service counts as its Service.
-    """
-    labels = normal_host(host).split(".")
-    if labels[-1] == "svc" and len(labels) >= 3:
-        return Key(labels[-2], labels[-3])
-    if len(labels) > 2 or labels == ["localhost"] or labels[-1].isdecimal() or ":" in host:
-        return None
-    return Key(labels[1] if len(labels) == 2 else namespace, labels[0])
 
 
 def _ports_behind(service: Json, port: int, target: str) -> list[int | str]:

@@ -31,10 +31,10 @@ CHUNK_BYTES = 900 * 1024
 TREND_KEY = "trend.json.gz"
 
 
-def owner_reference(kind: str, name: str, uid: str) -> Json:
+def owner_reference(kind: str, name: str, uid: str, api_version: str = API_VERSION) -> Json:
     """A controlling owner: owned objects are deleted with their owner, without finalizers."""
     return {
-        "apiVersion": API_VERSION,
+        "apiVersion": api_version,
         "kind": kind,
         "name": name,
         "uid": uid,

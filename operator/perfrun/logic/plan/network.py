@@ -103,6 +103,20 @@ def normal_host(host: str) -> str:
     return text.lower().rstrip(".").removesuffix(".cluster.local")
 
 
+def service_of(host: str, namespace: str) -> tuple[str, str] | None:
+    """The namespace and name of the Service that a host may name, as pods of ``namespace`` resolve
+    it; None: it cannot.
+
+    The name of a pod behind a headless Service counts as its Service. Raises NotAllowedError for a
+    text that cannot be a name.
+    """
+    if address_of(host) is not None:
+        return None
+    *_, reading = _readings(host, namespace)
+    labels = reading.split(".")
+    return (labels[-2], labels[-3]) if labels[-1] == "svc" and len(labels) >= 3 else None
+
+
 def address_of(host: str) -> Address | None:
     """The address that a host stands for, in any spelling that resolvers accept; None for a name.
 
@@ -151,7 +165,9 @@ def patch(policy: str, *operations: Mapping[str, object]) -> str:
 
 
 def _readings(host: str, namespace: str) -> Iterator[str]:
-    """The names that a host may stand for; messages use the first one."""
+    """The names that a host may stand for; messages use the first one. If it may be a Service, that
+    is the last one.
+    """
     try:
         name = normal_host(host)
     except (ValueError, UnicodeError):

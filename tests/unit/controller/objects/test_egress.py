@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.controller.objects.egress import egress_policy, ensure_egress, service_of
+from perfrun.controller.objects.egress import egress_policy, ensure_egress
 from perfrun.controller.objects.manifests import plan_config_map
-from perfrun.controller.objects.store import Key
 from perfrun.kube.errors import AwayError, ConflictError, RefusedError
 from perfrun.kube.resources import NETWORK_POLICIES, SERVICES
 from perfrun.measure.plan import NetworkRule, RunPlan
@@ -230,20 +229,3 @@ def test_other_runs_have_none() -> None:
     body = plan_config_map(KEY, plan_of(perf_test()), "")
     asyncio.run(ensure_egress(kube, settings(), KEY, plan_of(perf_test()), body))  # type: ignore[arg-type]
     assert kube.all(NETWORK_POLICIES) == []
-
-
-@pytest.mark.parametrize(
-    ("host", "service"),
-    [
-        ("shop", Key("team", "shop")),
-        ("shop.other", Key("other", "shop")),
-        ("shop.other.svc", Key("other", "shop")),
-        ("a.shop.other.svc", Key("other", "shop")),
-        ("shop.example.com", None),
-        ("10.0.0.1", None),
-        ("fd00::1", None),
-        ("localhost", None),
-    ],
-)
-def test_which_service_a_host_may_name(host: str, service: Key | None) -> None:
-    assert service_of(host, "team") == service

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfrun.logic.plan.network import ANYWHERE, Fence, NotAllowedError, address_of, normal_host
+from perfrun.logic.plan.network import (
+    ANYWHERE,
+    Fence,
+    NotAllowedError,
+    address_of,
+    normal_host,
+    service_of,
+)
 from perfrun.measure.plan import NetworkRule
 
 
@@ -214,3 +221,21 @@ def test_names_of_the_internet_may_stand_for_any_other() -> None:
     fence(hosts=["*.example.com"]).canonical("shop.example.com", "d1.cdn.example.net", SEARCH)
     fence(deny=["10.0.0.0/8"]).canonical("api.shop.svc", "elsewhere.example", SEARCH)
     ANYWHERE.canonical("api.shop.svc", "elsewhere.example", SEARCH)
+
+
+@pytest.mark.parametrize(
+    ("host", "service"),
+    [
+        ("shop", ("team", "shop")),
+        ("shop.other", ("other", "shop")),
+        ("shop.other.svc", ("other", "shop")),
+        ("a.shop.other.svc", ("other", "shop")),
+        ("shop.example.com", None),
+        ("10.0.0.1", None),
+        ("fd00::1", None),
+        ("0x7f000001", None),
+        ("localhost", None),
+    ],
+)
+def test_which_service_a_host_may_name(host: str, service: tuple[str, str] | None) -> None:
+    assert service_of(host, "team") == service
