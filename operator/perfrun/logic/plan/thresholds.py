@@ -18,7 +18,7 @@ from perfrun.api.quantities import (
     format_exact_percent,
 )
 from perfrun.api.test.load import StopCondition
-from perfrun.api.test.metric import ERROR_RATE, LATENCY
+from perfrun.api.test.metric import ERROR_RATE, LATENCY, QUANTILES
 from perfrun.measure.script import ToolThreshold
 
 _USUAL_DELAY = 10 * NS_PER_S
@@ -27,13 +27,9 @@ _ALL_REQUESTS = ((), (("expected_response", "true"),))
 _STATISTICS: Mapping[str | float, str] = {
     **{name: name for name in ("avg", "min", "max")},
     "med": "p50",
-    50: "p50",
-    75: "p75",
-    90: "p90",
-    95: "p95",
-    99: "p99",
-    99.9: "p999",
+    **{round(share * 100, 6): name for name, share in QUANTILES.items()},
 }
+"""perfrun's names, by method, or by percentile."""
 METHODS: Mapping[str, tuple[str, ...]] = {
     "Counter": ("count", "rate"),
     "Gauge": ("value",),
@@ -107,6 +103,13 @@ class Expression:
 
     def _holds(self, value: float) -> bool:
         return OPERATORS[self.operator](value, self.limit)
+
+    @property
+    def quantile(self) -> float | None:
+        """0 to 1; None for what is no percentile."""
+        if self.method == "med":
+            return 0.5
+        return None if self.percentile is None else self.percentile / 100
 
     @property
     def statistic(self) -> str | None:

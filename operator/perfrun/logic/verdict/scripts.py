@@ -109,17 +109,11 @@ def _reading(
         return _exact(
             metric.total / (report.load_time / NS_PER_S), metric.samples, expression, note
         )
-    quantile = _quantile(expression)
+    quantile = expression.quantile
     if quantile is None or quantile in (0.0, 1.0):
         statistic = {0.0: "min", 1.0: "max", None: method}[quantile]
         return _exact(_SIMPLE[statistic](metric), metric.samples, expression)
     return _percentile(metric, quantile, expression)
-
-
-def _quantile(expression: Expression) -> float | None:
-    if expression.method == "med":
-        return 0.5
-    return None if expression.percentile is None else expression.percentile / 100
 
 
 _SIMPLE: Mapping[str, Callable[[ToolMetric], float]] = {
