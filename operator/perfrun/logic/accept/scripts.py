@@ -55,27 +55,28 @@ def script_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     target = spec.target.the_script
     own = OWN_FLAGS.get(target.tool, frozenset())
     for index, argument in enumerate(target.args):
+        where = field_path(["spec", "target", "script", "args", index])
         flag = argument.partition("=")[0]
         short = argument[:2] if argument[:1] == "-" and argument[:2] != "--" else flag
         if found := sorted(own & {flag, short}):
             yield Problem(
-                field_path(["spec", "target", "script", "args", index]),
+                where,
                 f"perfrun sets {found[0]} itself: remove it",
             )
         if target.tool == "JMeter" and argument.startswith(OWN_PROPERTIES):
             yield Problem(
-                field_path(["spec", "target", "script", "args", index]),
+                where,
                 f"perfrun sets {argument.partition('=')[0].removeprefix('-J')} itself: remove it",
             )
         elif target.tool == "JMeter" and flag in ("-J", "--jmeterproperty"):
             yield Problem(
-                field_path(["spec", "target", "script", "args", index]),
+                where,
                 "write -JNAME=VALUE as one argument: otherwise its number is not divided among "
                 "the workers",
             )
         elif target.divided == "Properties" and lacks_share(argument, spec.load.workers):
             yield Problem(
-                field_path(["spec", "target", "script", "args", index]),
+                where,
                 f"{argument.removeprefix('-J')} cannot be shared by {spec.load.workers} workers: "
                 "some of them would have no part of it. Raise it, or use fewer workers",
             )
