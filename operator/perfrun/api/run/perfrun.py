@@ -29,6 +29,7 @@ LongName = Annotated[str, Field(max_length=256)]
 
 Reason = Literal["Scheduled", "Change", "Requested", "Rollout", "Confirmation", "Retry"]
 NoticeOutcome = Literal["Delivered", "GivenUp"]
+Effect = Literal["Inflating", "UnderLoading", "Informing"]
 
 
 StepName = Annotated[str, Field(max_length=200)]
@@ -441,7 +442,7 @@ class Finding(StatusModel):
     """A problem of the load generator that limits what the measurements can prove."""
 
     type: Name = Field(description="Type of the finding. Example: Lag.")
-    effect: Literal["Inflating", "UnderLoading", "Informing"] = Field(
+    effect: Effect = Field(
         description="Inflating: measured times are too long. UnderLoading: there was less load "
         "than planned. Informing: no effect on verdicts."
     )

@@ -21,7 +21,7 @@ from perfrun.api.test.metric import LATENCY, SERVICE
 from perfrun.logic.plan.run_plan import longest_load, planned, planned_user_time
 from perfrun.logic.verdict.omission import estimate
 from perfrun.logic.verdict.readings import Reading, read, scope
-from perfrun.logic.verdict.scripts import Effect, script_findings
+from perfrun.logic.verdict.scripts import finding_of, script_findings
 from perfrun.measure.histogram import supports
 from perfrun.measure.plan import RunPlan
 from perfrun.measure.record import LATE, GeneratorRecord
@@ -145,7 +145,7 @@ def _lag(evidence: Evidence) -> Finding | None:
     allowed, seen = max(MIN_LAG, LAG_OF_SERVICE * usual), lag.quantile(0.99)
     if seen <= allowed:
         return None
-    return _finding(
+    return finding_of(
         "Lag",
         "Inflating",
         f"1 in 100 iterations started {format_duration(seen, [allowed])} or more after it was "
@@ -192,7 +192,7 @@ def _late_sends(evidence: Evidence) -> Finding | None:
     if not record.lag.count:
         return None  # no iteration was started, which perfrun's own workers never report
     share = format_percent(record.late_sends / record.lag.count, [LATE_SENDS])
-    return _finding(
+    return finding_of(
         "LateSends",
         "UnderLoading",
         f"{share} of iterations started more than {format_duration(LATE)} late, at most "
@@ -210,7 +210,7 @@ def _throttled(evidence: Evidence) -> Finding | None:
     if not _is_throttled(record):
         return None
     share = format_percent(record.throttled_periods / record.periods, [THROTTLED])
-    return _finding(
+    return finding_of(
         "Throttled",
         "Inflating",
         f"workers were throttled by their CPU limit in {share} of periods, at most "
@@ -222,7 +222,7 @@ def _stalled(evidence: Evidence) -> Finding | None:
     stall = evidence.generator.longest_stall
     if stall <= STALL:
         return None
-    return _finding(
+    return finding_of(
         "Stall",
         "Inflating",
         f"a worker was paused for {format_duration(stall, [STALL])}, at most "
@@ -235,7 +235,7 @@ def _exhausted(evidence: Evidence) -> Finding | None:
     if not ran_out:
         return None
     times = ", ".join(f"{what} {count} times" for what, count in sorted(ran_out.items()))
-    return _finding(
+    return finding_of(
         "Exhausted",
         "UnderLoading",
         f"workers ran out of their own resources ({times}): use more workers",
@@ -247,7 +247,7 @@ def _not_covered(evidence: Evidence) -> Finding | None:
     if evidence.coverage >= load.min_coverage:
         return None
     covered = format_percent(evidence.coverage, [load.min_coverage])
-    return _finding(
+    return finding_of(
         "Coverage",
         "Informing" if load.on_worker_loss == "Continue" else "UnderLoading",
         f"only {covered} of the planned load was reported, by {workers.reported} of "
@@ -260,7 +260,7 @@ def _skewed(evidence: Evidence) -> Finding | None:
     skew = evidence.generator.start_skew
     if skew <= SKEW:
         return None
-    return _finding(
+    return finding_of(
         "StartSkew",
         "UnderLoading",
         f"the last worker started {format_duration(skew, [SKEW])} after the first, at most "
@@ -295,7 +295,7 @@ def _omission(evidence: Evidence) -> Finding | None:
         )
     else:
         return None
-    return _finding("Omission", "Informing", message)
+    return finding_of("Omission", "Informing", message)
 
 
 def _not_stopped(evidence: Evidence) -> Finding | None:
@@ -304,7 +304,7 @@ def _not_stopped(evidence: Evidence) -> Finding | None:
         return None
     warmup = evidence.plan.load.warmup or 0
     longest = format_exact_duration(longest_load(evidence.plan) - warmup)
-    return _finding(
+    return finding_of(
         "NotStopped",
         "Informing",
         f"nobody stopped the load within its maxDuration, {longest}: it ended by itself",
@@ -342,23 +342,19 @@ def _sent_too_little(evidence: Evidence, found: list[Finding]) -> Finding | None
         # A hold of a capacity search cannot set it.
         searched = evidence.plan.load.capacity is not None
         most = "a worker may have" if searched else "load.open.maxInFlight allows"
-        return _finding(
+        return finding_of(
             "Dropped",
             "UnderLoading",
             f"{due - started} of {due} iterations were dropped, because as many as {most} were in "
             "flight: the target is slower than the load, and nothing is known about the requests "
             "that were not sent",
         )
-    return _finding(
+    return finding_of(
         "SentBelowPlanned",
         "UnderLoading",
         f"{started} of {due} iterations were started, at least {format_percent(SENT)} are "
         f"required; the load generator had problems ({', '.join(faults)})",
     )
-
-
-def _finding(kind: str, effect: Effect, message: str) -> Finding:
-    return Finding(type=kind, effect=effect, message=message)
 
 
 def _percent(part: int, whole: int) -> str | None:

@@ -7,11 +7,12 @@ statistics: a percentile is interpolated between two samples, as k6 does.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from perfrun.api.quantities import NS_PER_S, format_duration, format_number
 from perfrun.api.run.perfrun import (
     MAX_TOOL_ROWS,
+    Effect,
     Finding,
     ScriptStatus,
     ToolCheckStatus,
@@ -41,7 +42,6 @@ from perfrun.measure.script import (
     ToolThreshold,
 )
 
-Effect = Literal["Inflating", "UnderLoading", "Informing"]
 _OF_EACH = ("vus", "vus_max")
 """Gauges of k6 that would be added up over its instances."""
 _STARTED = 0.99
@@ -271,7 +271,7 @@ def _failed(_: RunPlan, record: ScriptRecord, report: WorkerReport) -> Finding |
     if not record.failures or report.stopped is not None:
         return None
     more = f" (and {len(record.failures) - 1} more)" if len(record.failures) > 1 else ""
-    return _finding("ToolFailed", "UnderLoading", f"{record.failures[0]}{more}")
+    return finding_of("ToolFailed", "UnderLoading", f"{record.failures[0]}{more}")
 
 
 def _dropped(_: RunPlan, record: ScriptRecord, report: WorkerReport) -> Finding | None:
@@ -280,7 +280,7 @@ def _dropped(_: RunPlan, record: ScriptRecord, report: WorkerReport) -> Finding 
     if not dropped:
         return None
     few = started >= _STARTED * (started + dropped)
-    return _finding(
+    return finding_of(
         "Dropped",
         "Informing" if few else "UnderLoading",
         f"{dropped} of {started + dropped} iterations were dropped by {record.tool}, because no "
@@ -293,7 +293,7 @@ def _shed(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding | None:
     if not record.shed:
         return None
     seconds = len(record.shed_seconds)
-    return _finding(
+    return finding_of(
         "SamplesShed",
         "UnderLoading",
         f"{record.shed} rows of {record.tool} were not read, in {seconds} seconds of the load, "
@@ -305,7 +305,7 @@ def _shed(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding | None:
 def _unreadable(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding | None:
     if not record.unreadable:
         return None
-    return _finding(
+    return finding_of(
         "SamplesUnreadable",
         "UnderLoading",
         f"{record.unreadable} rows of {record.tool} could not be read: their requests are missing",
@@ -327,14 +327,14 @@ def _many_names(_: RunPlan, record: ScriptRecord, __: WorkerReport) -> Finding |
     if not sentences:
         return None
     hint = "give requests that are alike one name (in k6 the tag name)"
-    return _finding("ManyNames", "Informing", f"{'; '.join(sentences)}: {hint}")
+    return finding_of("ManyNames", "Informing", f"{'; '.join(sentences)}: {hint}")
 
 
 def _undivided(plan: RunPlan, _: ScriptRecord, __: WorkerReport) -> Finding | None:
     target = plan.target.the_script
     if target.divided != "None" or plan.load.workers == 1:
         return None
-    return _finding(
+    return finding_of(
         "NotDivided",
         "Informing",
         f"each of {plan.load.workers} workers ran the whole script (split: None): this is "
@@ -349,7 +349,7 @@ def _no_abort(plan: RunPlan, record: ScriptRecord, _: WorkerReport) -> Finding |
     if not found:
         return None
     shown = ", ".join(f"{one.metric}: {one.source}" for one in found[:4])
-    return _finding(
+    return finding_of(
         "NoAbort",
         "Informing",
         f"a miss of these thresholds ends no load, although they have abortOnFail, because no "
@@ -357,7 +357,8 @@ def _no_abort(plan: RunPlan, record: ScriptRecord, _: WorkerReport) -> Finding |
     )
 
 
-def _finding(kind: str, effect: Effect, message: str) -> Finding:
+def finding_of(kind: str, effect: Effect, message: str) -> Finding:
+    """A finding; foreign text in its message is cut where a status has no room for it."""
     return Finding(type=kind, effect=effect, message=cut(message))
 
 
