@@ -17,10 +17,11 @@ from perfrun.measure.histogram import supports
 from perfrun.measure.report import WorkerReport
 from perfrun.measure.result import RunResult
 from perfrun.measure.sketch import Sketch
-from perfrun.report.figures import LATENCIES, RATES, Figure, of_load
+from perfrun.report.figures import LATENCIES, RATES, Figure, of_load, tool_figures
 
 STEPS, TIMELINE, TOOL = "steps.csv", "timeline.csv", "tool.csv"
 _RUN = ("namespace", "test", "run", "start_time")
+_TOOL = ("metric", "kind", "statistic", "value")
 _COUNTS = ("sent", "succeeded", "failed", "censored")
 _SUFFIXES = {"seconds": "_s", "per second": "_per_s", "ratio": "_ratio"}
 _SERIES = ("planned", "started", "succeeded", "failed", "in_flight")
@@ -68,17 +69,17 @@ def _of_tool(run: PerfRun) -> Iterator[Line]:
     script = run.status.script
     if script is None:
         return
-    rows: list[tuple[str, str, str, str]] = [
-        (one.name, one.kind, statistic, text)
-        for one in script.metrics
-        for statistic, text in one.figures.items()
+    rows = [
+        (one.metric, one.kind, statistic, value)
+        for one in tool_figures(script)
+        for statistic, value in one.values.items()
     ]
     for check in script.checks:
-        rows.append((check.name, "Check", "passed", str(check.passed)))
-        rows.append((check.name, "Check", "failed", str(check.failed)))
-    for name, kind, statistic, text in rows:
-        value = {"metric": name, "kind": kind, "statistic": statistic, "value": float(text)}
-        yield {**_run(run), "tool": script.tool, **value}
+        rows.append((check.name, "Check", "passed", float(check.passed)))
+        rows.append((check.name, "Check", "failed", float(check.failed)))
+    about = {**_run(run), "tool": script.tool}
+    for row in rows:
+        yield {**about, **dict(zip(_TOOL, row, strict=True))}
 
 
 def _table(lines: Sequence[Line]) -> str:

@@ -15,6 +15,7 @@ from perfrun.api.run.perfrun import (
     PerfRun,
     PerfRunStatus,
     RequestCounts,
+    ScriptStatus,
     SloStatus,
     StepStatus,
     Summary,
@@ -146,11 +147,16 @@ def run_figures(run: PerfRun) -> FiguresDocument:
         objectives=[
             _objective(slo) for slo in status.slos if slo.metric in METRICS or slo.threshold
         ],
-        tool=[
-            ToolFigures(metric=one.name, kind=one.kind, values=_values(one.figures))
-            for one in (status.script.metrics if status.script is not None else [])
-        ],
+        tool=tool_figures(status.script),
     )
+
+
+def tool_figures(script: ScriptStatus | None) -> list[ToolFigures]:
+    """The metrics of a script's tool."""
+    metrics = script.metrics if script is not None else []
+    return [
+        ToolFigures(metric=one.name, kind=one.kind, values=_values(one.figures)) for one in metrics
+    ]
 
 
 def _values(figures: Mapping[str, str]) -> dict[str, float]:

@@ -113,6 +113,13 @@ def test_csv(run):
     assert list(csv_files([Reported(others, None)])) == ["steps.csv", "timeline.csv"]
 
 
+def test_a_figure_that_is_no_number_has_no_line(run):
+    script = run.status.script
+    script.metrics[0].figures["avg"] = "fast"  # the file may have been written by somebody else
+    assert "avg" not in run_document(run)["figures"]["tool"][0]["values"]
+    assert "fast" not in csv_files([Reported(run, None)])["tool.csv"]
+
+
 def test_html(run):
     page = run_page(Reported(run, None))
     assert '<section aria-labelledby="script">' in page
