@@ -419,6 +419,12 @@ class Load(ApiModel):
     )
 
     @property
+    def timed(self) -> bool:
+        """Whether the spec says how long it takes. Otherwise that depends on the target, or on a
+        script."""
+        return self.open is not None or self.closed is not None
+
+    @property
     def until_stopped(self) -> bool:
         """Whether somebody is to end it."""
         return UNTIL_STOPPED in (

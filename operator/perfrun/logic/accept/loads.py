@@ -25,7 +25,7 @@ def load_problems(spec: PerfTestSpec) -> Iterator[Problem]:
     load = spec.load
     if load.max_duration is not None and load.max_duration > MAX_LENGTH:
         yield Problem("spec.load.maxDuration", f"must be at most {MAX_LENGTH // 3600 // NS}h")
-    if load.open is None and load.closed is None:
+    if not load.timed:
         return
     shape = Shape.of(load)
     field = "spec.load.open" if load.open is not None else "spec.load.closed"
@@ -118,8 +118,7 @@ def late_stops(spec: PerfTestSpec) -> Iterator[Problem]:
     if load.capacity is not None:
         lasts: int | None = load.capacity.hold
     else:
-        timed = load.open is not None or load.closed is not None
-        lasts = Shape.of(load).end if timed else load.max_duration
+        lasts = Shape.of(load).end if load.timed else load.max_duration
     for index, condition in enumerate(load.stop_when):
         if lasts is not None and condition.for_ > lasts:
             yield Problem(

@@ -131,7 +131,7 @@ def load_end(plan: RunPlan) -> int | None:
     """When the load ends, ns after T0; None if that is not known in advance: a burst ends with its
     last response, a capacity search with its result, a script with itself.
     """
-    return None if plan.load.open is None and plan.load.closed is None else Shape.of(plan.load).end
+    return Shape.of(plan.load).end if plan.load.timed else None
 
 
 def grace(plan: RunPlan) -> int:
