@@ -5,7 +5,8 @@ timer, an assertion or an extractor applies to all samplers below its own parent
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby, pairwise
@@ -106,7 +107,7 @@ class JmeterPlan:
 
     def _level(self, tree: XmlElement, scope: JmeterScope) -> JmeterScope:
         """Read one level; returns what applies to it."""
-        pairs = [(one, below) for one, below in _pairs(tree) if _is_enabled(one)]
+        pairs = list(_pairs(tree))
         for element, _ in pairs:
             scope = self._scoped(element, scope)
         for kind, together in groupby(pairs, lambda pair: pair[0].kind):
@@ -212,12 +213,12 @@ class JmeterPlan:
         if len(elements) > 1:
             what = "that one iteration may run several throughput controllers: it runs one"
             self._not_carried.add(what, elements[1][0].line)
-        ways = [
-            replace(way, share=way.share * share, name=f"{element.name} {way.name}".strip())
-            for (element, below), share in zip(elements, shares, strict=True)
-            for way in self._inside(lambda below=below: self._level(below, scope))  # type: ignore[misc]
-            if share
-        ]
+        ways: list[JmeterPath] = []
+        for (element, below), share in zip(elements, shares, strict=True):
+            with self._inside() as inner:
+                self._level(below, scope)
+            if share:
+                ways += _chosen(element, inner.paths, share)
         rest = 1 - sum(shares, Fraction())
         return [*ways, JmeterPath(rest)] if rest else ways
 
@@ -227,21 +228,19 @@ class JmeterPlan:
         """The ways through a controller that runs one of its parts. Raises NoChoiceError."""
         if element.text("InterleaveControl.style").strip() == "1":
             raise NoChoiceError("it chooses among the parts of its parts")
-        pairs = [(one, its) for one, its in _pairs(below) if _is_enabled(one)]
+        pairs = list(_pairs(below))
         for one, _ in pairs:
             scope = self._scoped(one, scope)
         parts = []
         for one, its in pairs:
-            found = self._inside(lambda one=one, its=its: self._level_of(one, its, scope))  # type: ignore[misc]
-            if any(way.samplers for way in found):
-                parts.append((one, found))
+            with self._inside() as inner:
+                self._level_of(one, its, scope)
+            if inner.samplers:
+                parts.append((one, inner.paths))
         if element.kind == "SwitchController":
             parts = _switched(element, parts)
-        return [
-            replace(way, share=way.share / len(parts), name=f"{one.name} {way.name}".strip())
-            for one, found in parts
-            for way in found
-        ] or [JmeterPath()]
+        share = Fraction(1, len(parts) or 1)
+        return [way for one, found in parts for way in _chosen(one, found, share)] or [JmeterPath()]
 
     def _level_of(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
         """One element, as if it were a level."""
@@ -250,16 +249,16 @@ class JmeterPlan:
         else:
             self._element(element, below, scope)
 
-    def _inside(self, read: Callable[[], object]) -> list[JmeterPath]:
-        """The ways through what ``read`` reads."""
+    @contextmanager
+    def _inside(self) -> Iterator[ThreadGroup]:
+        """Whatever is read in this context goes into a group of its own."""
         outer = self._group
         assert outer is not None
-        inner = self._group = ThreadGroup(outer.element, outer.place)
+        self._group = ThreadGroup(outer.element, outer.place)
         try:
-            read()
+            yield self._group
         finally:
             self._group = outer
-        return inner.paths
 
     def _controller(self, element: JmeterElement, below: XmlElement, scope: JmeterScope) -> None:
         times = 1
@@ -288,6 +287,16 @@ class JmeterPlan:
         self._not_carried.add(f"{element.shown}{with_them}{why}", element.line)
 
 
+def _chosen(
+    element: JmeterElement, ways: Sequence[JmeterPath], share: Fraction
+) -> list[JmeterPath]:
+    """The ways through a part that a controller runs in this share of its iterations."""
+    return [
+        replace(way, share=way.share * share, name=f"{element.name} {way.name}".strip())
+        for way in ways
+    ]
+
+
 def _percentage(element: JmeterElement) -> Fraction:
     """The share of iterations that a throughput controller runs in. Raises NoChoiceError."""
     if element.text("ThroughputController.style").strip() != "1":
@@ -312,10 +321,10 @@ def _switched(
 
 
 def _pairs(tree: XmlElement) -> Iterator[tuple[JmeterElement, XmlElement]]:
-    """Each element and the hashTree that follows it."""
+    """Each enabled element and the hashTree that follows it."""
     nothing = XmlElement("hashTree", {}, tree.line)
     for one, behind in pairwise([*tree.children, nothing]):
-        if one.tag != "hashTree":
+        if one.tag != "hashTree" and one.attributes.get("enabled", "true").lower() != "false":
             yield JmeterElement(one), behind if behind.tag == "hashTree" else nothing
 
 
@@ -325,13 +334,8 @@ def _is_defaults(element: JmeterElement) -> bool:
     return element.kind == "ConfigTestElement" and is_http
 
 
-def _is_enabled(element: JmeterElement) -> bool:
-    return element.node.attributes.get("enabled", "true").lower() != "false"
-
-
 def _kinds(tree: XmlElement) -> Iterator[str]:
     """All enabled elements below it."""
     for element, below in _pairs(tree):
-        if _is_enabled(element):
-            yield element.kind
-            yield from _kinds(below)
+        yield element.kind
+        yield from _kinds(below)
