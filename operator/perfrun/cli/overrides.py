@@ -73,9 +73,10 @@ class RunChanges(NamedTuple):
     def _of_other_loads(self, spec: PerfTestSpec) -> Iterator[Problem]:
         """Settings that are written for another kind of load than that of the test."""
         for field, name in self.written.items():
-            of = field_parts(name)[1]
-            if f"load.{of}" not in _FIELDS and getattr(spec.load, str(of)) is None:
-                yield Problem(field_path(["spec", "overrides", "load", field]), settable(spec.load))
+            match name.split("."):
+                case [_, kind, _] if getattr(spec.load, kind) is None:
+                    place = field_path(["spec", "overrides", "load", field])
+                    yield Problem(place, settable(spec.load))
 
 
 def parse_overrides(
