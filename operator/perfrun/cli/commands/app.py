@@ -78,28 +78,30 @@ Files = Annotated[
 ]
 
 
-def _out(option: str, text: str) -> Any:
+def out_option(option: str, text: str) -> Any:
     """An option that names what is written."""
     return typer.Option(option, metavar="OUT", help=text, callback=named)
 
 
 JsonFile = Annotated[
     str | None,
-    _out("--json", "Write the PerfRun. For this and the options below, - is standard output."),
+    out_option(
+        "--json", "Write the PerfRun. For this and the options below, - is standard output."
+    ),
 ]
-ResultFile = Annotated[str | None, _out("--result", "Write everything that was measured.")]
+ResultFile = Annotated[str | None, out_option("--result", "Write everything that was measured.")]
 HtmlFile = Annotated[
     str | None,
-    _out(
+    out_option(
         "--html",
         "Write a self-contained HTML page; into a folder (DIR/) a page for each run.",
     ),
 ]
-JunitFile = Annotated[str | None, _out("--junit", "Write JUnit XML for a CI system.")]
-MarkdownFile = Annotated[str | None, _out("--md", "Write a summary in Markdown.")]
+JunitFile = Annotated[str | None, out_option("--junit", "Write JUnit XML for a CI system.")]
+MarkdownFile = Annotated[str | None, out_option("--md", "Write a summary in Markdown.")]
 CsvFile = Annotated[
     str | None,
-    _out("--csv", "Write the steps as CSV; into a folder (DIR/) steps.csv and timeline.csv."),
+    out_option("--csv", "Write the steps as CSV; into a folder (DIR/) steps.csv and timeline.csv."),
 ]
 Labels = Annotated[
     str | None,

@@ -27,6 +27,7 @@ from perfrun.cli.commands.app import (
     fail_on_of,
     leave,
     named,
+    out_option,
     outputs,
 )
 from perfrun.cli.terminal.streams import console
@@ -135,16 +136,12 @@ def compare(
     ] = None,
     html_file: Annotated[
         str | None,
-        typer.Option(
-            "--html", metavar="OUT", callback=named, help="Write a self-contained HTML page."
-        ),
+        out_option("--html", "Write a self-contained HTML page."),
     ] = None,
     md_file: MarkdownFile = None,
     json_file: Annotated[
         str | None,
-        typer.Option(
-            "--json", metavar="OUT", callback=named, help="Write all figures of the comparison."
-        ),
+        out_option("--json", "Write all figures of the comparison."),
     ] = None,
     test: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this test, if the files have several.")
