@@ -145,9 +145,7 @@ def _clock(progress: Progress) -> str:
     if progress.live.search is not None:
         clock = f"{_time(elapsed)}: {progress.live.search.line()}"
         return f"{clock} (collecting)" if progress.reported else clock
-    if progress.plan.target.benchmark is not None:
-        return f"{_time(elapsed)} of at most {_time(progress.plan.target.timeout)}"
-    if (most := progress.plan.load.max_duration) is not None:
+    if (most := _most(progress)) is not None:
         return f"{_time(elapsed)} of at most {_time(most)}"
     if end is None:
         return f"{progress.live.succeeded + progress.live.failed:,}/{planned(progress.plan):,}"
@@ -157,6 +155,12 @@ def _clock(progress: Progress) -> str:
     if elapsed >= end or progress.reported:
         return f"{clock} (collecting: {progress.reported}/{progress.plan.load.workers})"
     return f"{clock} (warm-up)" if elapsed < (progress.plan.load.warmup or 0) else clock
+
+
+def _most(progress: Progress) -> int | None:
+    """ns that a benchmark or a script may take; None for a load that perfrun makes."""
+    plan = progress.plan
+    return plan.load.max_duration if plan.target.benchmark is None else plan.target.timeout
 
 
 def _level(progress: Progress) -> list[tuple[str, str]]:
@@ -188,9 +192,7 @@ def _share(progress: Progress) -> float:
         # something.
         assert progress.plan.load.capacity is not None
         return min(1.0, search.hold / most_holds(progress.plan.load.capacity))
-    if progress.plan.target.benchmark is not None:
-        return min(1.0, progress.live.elapsed / progress.plan.target.timeout)
-    if (most := progress.plan.load.max_duration) is not None:
+    if (most := _most(progress)) is not None:
         return min(1.0, progress.live.elapsed / most)
     if end is None:
         return (progress.live.succeeded + progress.live.failed) / planned(progress.plan)
