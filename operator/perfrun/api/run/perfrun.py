@@ -166,7 +166,7 @@ UnsupportedList = Annotated[list[Unsupported], Field(max_length=16)]
 
 
 class LatencyStatus(StatusModel):
-    """Response times, as in `30.1ms`; `>=` marks a lower bound. A percentile with too few samples
+    """Response times, as in `30.1ms`; `≥` marks a lower bound. A percentile with too few samples
     is left out, and `unsupported` says why."""
 
     avg: Text | None = Field(default=None, description="Average.")
@@ -335,7 +335,7 @@ class SloStatus(StatusModel):
         default="Warn", description="Verdict when the objective is missed."
     )
     measured: Text | None = Field(
-        default=None, description="The measured value. `>=` marks a lower bound."
+        default=None, description="The measured value. `≥` marks a lower bound."
     )
     unsupported: Sentence | None = Field(
         default=None,

@@ -276,7 +276,8 @@ def manifests() -> dict[str, str]:
     """
     files = {}
     for kind in KINDS:
-        text = _HEADER + yaml.safe_dump(definition(kind), sort_keys=False, width=100)
+        body = yaml.safe_dump(definition(kind), sort_keys=False, width=100, allow_unicode=True)
+        text = _HEADER + body
         if len(text.encode()) > _MAX_BYTES:
             raise ValueError(f"the CRD of {kind.name} is over {_MAX_BYTES} bytes")
         files[f"{GROUP}_{kind.plural}.yaml"] = text

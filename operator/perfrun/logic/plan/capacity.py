@@ -85,7 +85,7 @@ class Found:
     high: float
     """The capacity is at most this; infinite if the search saw no limit of the target."""
     text: str
-    """``1200/s``; with ``>=`` where it may be more."""
+    """``1200/s``; with ``≥`` where it may be more."""
     unfinished: str | None
     """Why the search ended before it was certain."""
 
