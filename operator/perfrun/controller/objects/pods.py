@@ -57,16 +57,8 @@ def pod_facts(pod: Json, now: datetime) -> WorkerFacts:
         problem=_problem(metadata, status, now),
         scheduled=bool(pod.get("spec", {}).get("nodeName")),
         running_since=_running_since(status),
-        image=_command_image(status),
+        image=str(_container(status, COMMAND_CONTAINER).get("imageID", "")),
     )
-
-
-def _command_image(status: Json) -> str:
-    """The digest of the user's image, as the node reports it once its container exists."""
-    for container in status.get("containerStatuses", []):
-        if container.get("name") == COMMAND_CONTAINER:
-            return str(container.get("imageID", ""))
-    return ""
 
 
 def gone_pod(job: str, index: int) -> WorkerFacts:
@@ -174,10 +166,14 @@ def _running_since(status: Json) -> datetime | None:
 
 def _worker_state(status: Json) -> Json:
     """The state of the worker's own container."""
-    for container in status.get("containerStatuses", []):
-        if container.get("name") == WORKER_CONTAINER:
-            return _state(container)
-    return {}
+    return _state(_container(status, WORKER_CONTAINER))
+
+
+def _container(status: Json, name: str) -> Json:
+    """The status of a container; empty until there is one."""
+    named = (one for one in status.get("containerStatuses", []) if one.get("name") == name)
+    found: Json = next(named, {})
+    return found
 
 
 def _state(container: Json) -> Json:
