@@ -72,19 +72,17 @@ class Finisher:
         # One at a time, because everything that a run measured is in memory meanwhile.
         async with self._judging:
             now = datetime.now(UTC)
-            run_verdict, packed, machines, script = await self._judge(run, opened, facts, now)
+            run_verdict, packed, machines = await self._judge(run, opened, facts, now)
         if packed is None:
             return await self.end(run, run_verdict)
         result = await self._keep(run, opened, packed)
         where = await self._environment.of(run, opened.spec, machines)
-        return await self.end(run, run_verdict, kept(result, where).updated(script), now)
+        return await self.end(run, run_verdict, kept(result, where), now)
 
     async def _judge(
         self, run: PerfRun, opened: OpenRun, facts: RunFacts, now: datetime
-    ) -> tuple[RunVerdict, bytes | None, list[str], PerfRunStatus]:
-        """The verdict, the packed result if anything was measured, the machines, and what is known
-        of a script only now.
-        """
+    ) -> tuple[RunVerdict, bytes | None, list[str]]:
+        """The verdict, the packed result if anything was measured, and the machines."""
         planned = opened.plan.load.workers
         merged, reported, terminated = await self._runs.merged_report(run.metadata.uid)
         lost = losses(facts, terminated)
@@ -94,7 +92,7 @@ class Finisher:
             told = lost or ["see kubectl describe job of this run"]
             nothing = unreported(workers, run.status.stopped, told, holds)
             left = untidy(facts) or await self._untidy(opened)
-            return nothing.with_untidy(left), None, [], PerfRunStatus()
+            return nothing.with_untidy(left), None, []
         if run.status.start_time is not None:
             started = parse_time(run.status.start_time)
             add_observations(merged.observed, self._sampler.observed(run.metadata.uid, started))
@@ -109,15 +107,12 @@ class Finisher:
             untidy=untidy(facts),
         )
         run_verdict = await asyncio.to_thread(judge, opened.spec, outcome)
-        script = identified(run.status, merged.script.files if merged.script is not None else ())
-        changes = _done(run, run_verdict, now).updated(script)
-        ended = run.model_copy(update={"status": run.status.updated(changes)})
+        ended = run.model_copy(update={"status": run.status.updated(_done(run, run_verdict, now))})
 
         def pack() -> bytes:
             return result_document(opened.plan, opened.spec, ended, merged).pack()
 
-        packed = await asyncio.to_thread(pack)
-        return run_verdict, packed, merged.generator.machines, script
+        return run_verdict, await asyncio.to_thread(pack), merged.generator.machines
 
     async def untidy(self, opened: OpenRun) -> str | None:
         """What went wrong with a teardown that a separate pod ran."""
@@ -265,4 +260,6 @@ def counted(run: PerfRun) -> WorkerCounts:
 
 
 def _done(run: PerfRun, run_verdict: RunVerdict, now: datetime) -> PerfRunStatus:
-    return done(run.status, run.metadata.generation, now, run_verdict)
+    changes = done(run.status, run.metadata.generation, now, run_verdict)
+    script = run_verdict.script
+    return changes.updated(identified(run.status, script.files if script is not None else ()))

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from perfrun.controller.objects.manifests import config_map_hash
+from perfrun.api.run.perfrun import PerfRun
+from perfrun.controller.objects.manifests import config_map_hash, joined
 from perfrun.kube.resources import (
     CONFIG_MAPS,
     JOBS,
@@ -15,8 +16,11 @@ from perfrun.kube.resources import (
 )
 from perfrun.logic.plan.names import job_name
 from perfrun.measure.plan import RunPlan
+from perfrun.measure.result import RunResult
+from perfrun.measure.script import ScriptRecord
 from tests.unit.controller.build import KEY, perf_test, run_body
-from tests.unit.controller.run.test_reconciler import UID, World, ago, world
+from tests.unit.controller.run.test_reconciler import OWNER, UID, World, ago, world
+from tests.unit.logic import build
 
 __all__ = ["world"]
 Json = dict[str, Any]
@@ -122,3 +126,29 @@ async def test_a_target_without_that_port_ends_the_run_before_any_pod(scripted: 
     assert scripted.end[:2] == ("Done", "Error")
     assert "pay:80: Service pay has no port 80; its ports: 81" in scripted.end[2]
     assert scripted.kube.all(JOBS) == []
+
+
+async def test_files_of_a_volume_are_known_from_the_workers_that_read_them(
+    scripted: World,
+) -> None:
+    script = scripted.kube.objects["perftests", "team", "shop"]["spec"]["target"]["script"]
+    script["files"] = {"volumeClaim": {"name": "scripts"}}
+    await scripted.step()
+    accepted_with = scripted.status
+    assert "scriptHash" not in accepted_with
+    scripted.be(**{**accepted_with, "phase": "Running", "startTime": ago(5), "job": job_name(UID)})
+    job = {"metadata": {"name": job_name(UID), "namespace": "team", "ownerReferences": OWNER}}
+    scripted.kube.put(JOBS, job)
+    await scripted.runs.frozen(PerfRun.parse(scripted.kube.objects["perfruns", *KEY]))
+    for index in range(2):
+        report = build.report(build.step([5 * build.MS] * 50), window=build.S)
+        report.script = ScriptRecord(tool="k6", files=["a" * 64])
+        await scripted.runs.store_report(UID, index, report.pack())
+    await scripted.step()
+    assert scripted.end[:2] == ("Done", "Pass")
+    assert scripted.status["scriptHash"] == "a" * 64
+    assert scripted.status["comparisonKey"] != accepted_with["comparisonKey"]
+    (name,) = scripted.status["result"]["configMaps"]
+    packed = joined([scripted.kube.objects[CONFIG_MAPS.plural, "team", name]])
+    assert packed is not None
+    assert RunResult.unpack(packed).status["scriptHash"] == "a" * 64
