@@ -3,6 +3,7 @@
 The command can write there too, so everything in it is untrusted once the command was started.
 """
 
+import asyncio
 import fcntl
 import os
 import stat
@@ -25,6 +26,15 @@ from perfrun.measure.command import (
     CommandOrder,
 )
 
+LOOK = 0.02
+"""Seconds between two checks whether the command has ended."""
+PATIENCE = 8.0
+"""Seconds for a command to stop; the launcher gives it five of them."""
+LOST = (
+    "its container or process was killed from outside, for example because memory ran out "
+    "(podTemplate.resources.limits.memory)"
+)
+"""Why nobody says how it ended."""
 # A file that looks like ours may be a link, or a pipe that nobody reads.
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -98,6 +108,21 @@ class CommandFolder:
             return CommandEnd.model_validate_json(read_bounded(self._folder / DONE, MAX_DONE_BYTES))
         except (ResultsError, ValidationError):
             return None
+
+    async def ended(self) -> CommandEnd | None:
+        """Wait for the end of the command. None: the launcher is gone, so it is not known."""
+        while (end := self.end()) is None:
+            if not self.has_launcher():
+                return self.end()  # it may have said so in its last moment
+            await asyncio.sleep(LOOK)
+        return end
+
+    async def left(self, seconds: float) -> None:
+        """Wait until the launcher is gone, for ``seconds`` at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.has_launcher():  # noqa: ASYNC110 (a lock of another process)
+                    await asyncio.sleep(LOOK)
 
 
 def read_bounded(file: Path, most: int) -> bytes:

@@ -1,5 +1,6 @@
 """The folder that a command shares with its worker: who is there, and what a hostile one changes."""
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Iterator
@@ -52,6 +53,22 @@ def test_an_end_is_read_once_it_is_whole(tmp_path: Path) -> None:
     assert place.end() is None
     (tmp_path / DONE).write_bytes(END.to_bytes())
     assert place.end() == END
+
+
+async def test_the_end_is_awaited_while_there_is_a_launcher(tmp_path: Path) -> None:
+    place = CommandFolder(tmp_path)
+    with held(tmp_path / LAUNCHER):
+        waiting = asyncio.create_task(place.ended())
+        await asyncio.wait({waiting}, timeout=0.1)
+        assert not waiting.done()
+        (tmp_path / DONE).write_bytes(END.to_bytes())
+        assert await asyncio.wait_for(waiting, 5) == END
+        await place.left(0.1)  # it stays for longer
+    await asyncio.wait_for(place.left(60), 5)
+
+
+async def test_without_a_launcher_nobody_says_how_it_ended(tmp_path: Path) -> None:
+    assert await asyncio.wait_for(CommandFolder(tmp_path).ended(), 5) is None
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"code": "x"}', "[" * 50_000, "x" * 70_000])

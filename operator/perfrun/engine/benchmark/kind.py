@@ -12,9 +12,8 @@ from perfrun.api.quantities import NS_PER_S, format_exact_duration
 from perfrun.api.test.commands.benchmark import BenchmarkTarget
 from perfrun.engine.awaited.carrier import AwaitedCarrier
 from perfrun.engine.awaited.sessions import ConnectionLimits, Done, Session, Speaker
-from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import read_results
-from perfrun.engine.command import CommandFolder
+from perfrun.engine.command import LOST, PATIENCE, CommandFolder, ResultsError
 from perfrun.engine.compiled import CompiledScenario
 from perfrun.engine.errors import EngineError, ErrorClass
 from perfrun.engine.load.kind import Carrier, Courses, Ended, Kind
@@ -26,16 +25,8 @@ from perfrun.measure.report import WorkerReport
 from perfrun.reach.foreign import foreign
 from perfrun.reach.values import Values
 
-LOOK = 0.02
-"""Seconds between two checks whether the command has ended."""
-PATIENCE = 8.0
-"""Seconds for a command to stop; the launcher gives it five of them."""
 _SLACK = 0.1
 """Seconds: the step's clock starts a little before ours."""
-_LOST = (
-    "its container or process was killed from outside, for example because memory ran out "
-    "(podTemplate.resources.limits.memory)"
-)
 
 
 class CommandStep:
@@ -118,7 +109,7 @@ class CommandSession(Session[CommandStep]):
         self._place.start(self._order)
         began = monotonic()
         try:
-            end = await self._ended()
+            end = await self._place.ended()
         except asyncio.CancelledError:
             in_time = monotonic() - began + _SLACK < self._target.timeout / NS_PER_S
             limit = format_exact_duration(self._target.timeout)
@@ -128,17 +119,9 @@ class CommandSession(Session[CommandStep]):
             )
             raise
         if end is None:
-            self._report(None, _LOST)
-            return Done(ErrorClass.KILLED, message=_LOST)
+            self._report(None, LOST)
+            return Done(ErrorClass.KILLED, message=LOST)
         return await self._judge(end)
-
-    async def _ended(self) -> CommandEnd | None:
-        """How it ended; None: the launcher is gone, so this is unknown."""
-        while (end := self._place.end()) is None:
-            if not self._place.has_launcher():
-                return self._place.end()  # it may have said so in its last moment
-            await asyncio.sleep(LOOK)
-        return end
 
     async def _judge(self, end: CommandEnd) -> Done:
         failure = end.failure
@@ -177,10 +160,7 @@ class CommandSession(Session[CommandStep]):
         """Stop the command if it still runs, and wait for its end, so that nothing is left
         behind."""
         self._place.stop()
-        for _ in range(round(PATIENCE / LOOK)):
-            if not self._place.has_launcher():
-                break
-            await asyncio.sleep(LOOK)
+        await self._place.left(PATIENCE)
         end = self._place.end()
         if self._began and end is not None and end.stopped:
             message = f"; its last output: {end.last_words}" if end.last_words else ""

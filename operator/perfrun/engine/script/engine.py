@@ -13,7 +13,7 @@ from time import monotonic_ns
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_S, format_exact_duration
-from perfrun.engine.command import CommandFolder
+from perfrun.engine.command import LOST, PATIENCE, CommandFolder
 from perfrun.engine.errors import EngineError, ErrorClass, SetupError, ToolError
 from perfrun.engine.load.capacity import OnHold
 from perfrun.engine.record.health import Sample, machine, sample
@@ -43,16 +43,10 @@ from perfrun.reach.values import Values
 TOOLS: Mapping[str, Callable[[ToolShare], Tool]] = {"k6": K6, "Locust": Locust, "JMeter": JMeter}
 """By ``tool`` of the target. A new tool is a module of ``tools``, and a line here."""
 LOOK = 0.05
-"""Seconds between two checks whether the tool has ended."""
+"""Seconds between two checks whether the load is over."""
 CHECK_SECONDS = 2.0
 """How long one check waits for the tool to be ready; the worker reports in between."""
-PATIENCE = 8.0
-"""Seconds for a tool to end; the launcher gives it five of them."""
 TEARDOWN_SECONDS = 60.0
-LOST = (
-    "its container or process was killed from outside, for example because memory ran out "
-    "(podTemplate.resources.limits.memory)"
-)
 
 
 class ScriptEngine:
@@ -314,13 +308,9 @@ class ScriptEngine:
         self._end = self._end or self._place.end()
         return self._end is not None or not self._place.has_launcher()
 
-    async def _ended(self) -> CommandEnd | None:
-        """How the tool ended; None: the launcher is gone, so this is unknown."""
-        while True:
-            if self._has_ended():
-                self._end = self._end or self._place.end()  # it may have said so at the last moment
-                return self._end
-            await asyncio.sleep(LOOK)
+    async def _ended(self) -> None:
+        """Wait for the end of the tool, and keep how it ended, if that is known."""
+        self._end = self._end or await self._place.ended()
 
     async def _finish(self) -> None:
         """End the tool if its load is over and it still runs, and read what it still wrote."""
@@ -389,16 +379,9 @@ class ScriptEngine:
         if self._prepared is not None:
             self._prepared.cancel()
         self._place.stop()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone(), PATIENCE)
+        await self._place.left(PATIENCE)
         self._pipe.close()
         await self._tool.close()
-
-    async def _gone(self) -> None:
-        while True:
-            if not self._place.has_launcher():
-                return
-            await asyncio.sleep(LOOK)
 
 
 def _generator(began: int, ceiling: float, opened: Sample, closed: Sample) -> GeneratorRecord:

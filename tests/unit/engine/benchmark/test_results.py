@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from perfrun.engine.benchmark.readers import k6, pytest_benchmark
-from perfrun.engine.benchmark.readers.form import ResultsError
 from perfrun.engine.benchmark.results import READERS, read_results
-from perfrun.engine.command import read_bounded
+from perfrun.engine.command import ResultsError, read_bounded
 from perfrun.measure.benchmark import MAX_BENCHMARKS, MAX_NAME, MAX_VALUE
 
 DATA = Path(__file__).parent / "data"

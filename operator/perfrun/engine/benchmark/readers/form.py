@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from perfrun.engine.command import ResultsError as ResultsError
+from perfrun.engine.command import ResultsError
 from perfrun.measure.benchmark import MAX_NAME, MAX_VALUE, Benchmark
 from perfrun.reach.foreign import foreign
 

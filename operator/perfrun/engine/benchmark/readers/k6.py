@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_MS
-from perfrun.engine.benchmark.readers.form import ResultsError, benchmark, mapping
+from perfrun.engine.benchmark.readers.form import benchmark, mapping
+from perfrun.engine.command import ResultsError
 from perfrun.measure.benchmark import MAX_VALUE, Benchmark
 
 _MS = float(NS_PER_MS)

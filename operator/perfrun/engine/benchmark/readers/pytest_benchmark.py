@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from perfrun.api.quantities import NS_PER_S
-from perfrun.engine.benchmark.readers.form import ResultsError, benchmark, mapping
+from perfrun.engine.benchmark.readers.form import benchmark, mapping
+from perfrun.engine.command import ResultsError
 from perfrun.measure.benchmark import Benchmark
 
 _TIMES = ("min", "max", "mean", "stddev", "median", "q1", "q3", "iqr")
