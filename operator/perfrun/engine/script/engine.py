@@ -66,31 +66,29 @@ class ScriptEngine:
         self._place.enter()
         self._scripts = scripts
         command = rendered_script(target, plan.variables)
-        self._tool = TOOLS[target.tool](
-            ToolShare(
-                target=target,
-                args=tuple(command.argv),
-                env=command.env,
-                hidden=tuple(command.hidden),
-                index=index,
-                workers=plan.load.workers,
-                folder=self._place.path,
-                entry=str(scripts / target.entry),
-                port=_free_port(),
-                output_before=self._place.output_before,
-                master=master,
-            )
+        share = ToolShare(
+            target=target,
+            args=tuple(command.argv),
+            env=command.env,
+            hidden=tuple(command.hidden),
+            index=index,
+            workers=plan.load.workers,
+            folder=self._place.path,
+            entry=str(scripts / target.entry),
+            port=_free_port(),
+            output_before=self._place.output_before,
+            master=master,
         )
+        self._tool = TOOLS[target.tool](share)
         self._recorder = SampleRecorder(target.tool)
         self._pipe = SamplePipe(
-            self._place.path / "samples", self._tool.decoder(self._recorder), self._recorder.shed
+            share.samples, self._tool.decoder(self._recorder), self._recorder.shed
         )
         if not self._tool.waits_for_reader:
             self._pipe.open()
         self._prepared: asyncio.Task[PreparedTool] | None = None
         self._setup_data: str | None = None
         self._owes_teardown = False
-        self._untidy: str | None = None
         self.files_hash: str | None = None
         """SHA-256 of the script's files, once it is checked; None: they are not seen from here."""
         self._stopped = Order()
@@ -246,11 +244,11 @@ class ScriptEngine:
         closed = sample()
         if others is not None and self._owes_teardown and self._index == 0:
             await others()
-        self._untidy = await self.teardown()
+        untidy = await self.teardown()
         await self._finish()
         intervals.end()
         report = self._report(start, over, began, ceiling, (opened, closed))
-        report.series = intervals.series
+        report.series, report.untidy = intervals.series, untidy
         report.check()
         return report
 
@@ -351,7 +349,7 @@ class ScriptEngine:
         report = WorkerReport.of_nothing()
         report.window = recorder.window()
         report.setup, report.teardown = recorder.phase(SETUP), recorder.phase(TEARDOWN)
-        report.script, report.untidy = script, self._untidy
+        report.script = script
         report.generator = _generator(began, ceiling, *samples)
         report.load_time = load_time
         report.window_time = min(window, load_time)

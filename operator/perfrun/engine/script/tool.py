@@ -13,8 +13,6 @@ from perfrun.api.test.commands.script import ScriptTarget
 from perfrun.measure.command import CommandEnd, CommandOrder
 from perfrun.measure.script import MetricType, ToolThreshold
 
-SAMPLES = "samples"
-"""The FIFO in the shared folder that the tool writes its samples to."""
 SETUP, TEARDOWN = "\0setup", "\0teardown"
 """In the place of a scenario: requests of the script's setup and teardown, which are no load."""
 
@@ -46,8 +44,8 @@ class ToolShare:
 
     @property
     def samples(self) -> Path:
-        """The FIFO for its samples."""
-        return self.folder / SAMPLES
+        """The FIFO that it writes its samples to."""
+        return self.folder / "samples"
 
 
 @dataclass(slots=True)

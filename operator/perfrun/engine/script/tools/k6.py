@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -135,10 +136,8 @@ class K6(Tool):
         await self._call("POST", "/teardown", patience=None)
 
     async def stop(self) -> None:
-        try:
+        with suppress(EngineError):  # it has ended, or the launcher will end it
             await self._change({"stopped": True})
-        except EngineError:
-            return  # it has ended, or the launcher will end it
 
     async def close(self) -> None:
         await self._http.aclose()

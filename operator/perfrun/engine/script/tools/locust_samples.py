@@ -43,7 +43,6 @@ class LocustDecoder:
         self._rows = rows
         self._lines = LineBuffer()
         self._classes: dict[tuple[str, int], str] = {}
-        self._users = 0
 
     def feed(self, data: bytes) -> None:
         """Read what is complete."""
