@@ -168,7 +168,7 @@ class Command:
         """
         out, into = os.pipe()
         failure, failed = os.pipe()
-        said = into if self.file is None else os.open(self.file, _NEW, 0o600)
+        stdout = into if self.file is None else os.open(self.file, _NEW, 0o600)
         control = bind_to_us() if os.getpid() != 1 else None
         pid = os.fork()
         if pid == 0:
@@ -179,7 +179,7 @@ class Command:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
                     signal.signal(number, signal.SIG_DFL)
                 nothing = os.open(os.devnull, os.O_RDONLY)
-                for source, target in ((nothing, 0), (said, 1), (into, 2)):
+                for source, target in ((nothing, 0), (stdout, 1), (into, 2)):
                     os.dup2(source, target)
                 os.execvpe(self.argv[0], self.argv, self.env)
             except BaseException as error:
@@ -187,7 +187,7 @@ class Command:
                 os.write(failed, f"{self.argv[0]}: {why}".encode("utf-8", "replace"))
             finally:
                 os._exit(127)
-        for ours in {said, into, failed}:
+        for ours in {stdout, into, failed}:
             os.close(ours)
         os.set_blocking(out, False)
         return out, failure, pid

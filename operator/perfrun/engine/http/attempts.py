@@ -74,8 +74,8 @@ def follow(
     if (status == 303 and method != b"HEAD") or (status in (301, 302) and method == b"POST"):
         method, body, dropped = b"GET", b"", dropped | _OF_A_BODY
     if body and secret_body and target != origin:
-        said = "the redirect would send a body with values of a Secret to another origin"
-        raise ResponseError(ErrorClass.PROTOCOL, said)
+        message = "the redirect would send a body with values of a Secret to another origin"
+        raise ResponseError(ErrorClass.PROTOCOL, message)
     kept = [field for field in fields if field.partition(b":")[0].strip().lower() not in dropped]
     lines = [method + b" " + encoded_target(there) + b" HTTP/1.1", b"Host: " + host, *kept]
     return Redirected(target, b"\r\n".join(lines) + b"\r\n\r\n" + body)
