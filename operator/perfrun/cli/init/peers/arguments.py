@@ -115,4 +115,6 @@ def _flags(args: Sequence[str], valued: Container[str]) -> Iterator[tuple[str, s
     rest = iter(args)
     for word in rest:
         flag, equals, value = word.partition("=")
+        if word[:1] == "-" and word[:2] != "--" and len(flag) > 2:
+            flag, equals, value = word[:2], word[:2], word[2:]  # as in -d5m
         yield word, flag, value if equals or flag not in valued else next(rest, "")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from perfrun.api.test.perftest import PerfTestSpec
 from perfrun.cli.init.draft import NotCarried
 from perfrun.cli.init.peers.arguments import (
     _ALONE,
@@ -10,7 +11,7 @@ from perfrun.cli.init.peers.arguments import (
     value_of,
     without,
 )
-from perfrun.logic.accept.scripts import OWN_FLAGS
+from perfrun.logic.accept.scripts import OWN_FLAGS, script_problems
 
 
 @pytest.mark.parametrize("tool", ["k6", "Locust"])
@@ -32,6 +33,23 @@ def test_values_may_stand_behind_an_equals_sign():
     assert len(left.notes()) == 2
     assert value_of(args, "-d", "--duration") == "5m"
     assert not _ALONE["k6"].keys() & _WITH_VALUE["k6"].keys()
+
+
+def test_values_may_stand_in_the_word_of_a_short_flag():
+    left = NotCarried()
+    args = ["-ojson=x.json", "-eA=b", "-d5m", "-qv", "-o", "csv", "-v"]
+    kept = kept_arguments("k6", args, left, 0)
+    assert kept == ["-eA=b", "-d5m", "-v"]
+    assert [one.split(": ")[1] for one in left.notes()] == [
+        "the argument -o json=x.json",
+        "the argument -q v",
+        "the argument -o csv",
+    ]
+    script = {"tool": "k6", "entry": "a.js", "args": kept, "targets": ["a:1"]}
+    spec = PerfTestSpec.parse({"target": {"script": script}, "load": {"maxDuration": "1m"}})
+    assert list(script_problems(spec)) == []
+    assert value_of(args, "-d", "--duration") == "5m"
+    assert without(["-fx.py", "-u5"], "-f", "--locustfile") == ["-u5"]
 
 
 def test_an_empty_value_behind_an_equals_sign_is_the_value():
