@@ -8,7 +8,7 @@ from typing import Any, get_args
 from perfrun.api import Json
 from perfrun.api.template import parse, references
 from perfrun.api.test.scenario import Method
-from perfrun.cli.init.texts import one_line
+from perfrun.cli.init.texts import counted, one_line
 
 MAX_SCENARIOS = 50
 MAX_STEPS = 50
@@ -161,6 +161,11 @@ class NotCarried:
         told = [*(one.rstrip(".") for one in others), *self.notes()]
         more = f"; and {len(told) - _MAX_REASONS} more" if len(told) > _MAX_REASONS else ""
         return "; ".join(told[:_MAX_REASONS]) + more
+
+
+def left_out_notes(left: Mapping[str, int], what: str = "request") -> tuple[str, ...]:
+    """A sentence for each reason why some were left out, and how many."""
+    return tuple(f"Left out: {counted(count, what)} {why}." for why, count in left.items() if count)
 
 
 def _at(lines: Sequence[int]) -> str:

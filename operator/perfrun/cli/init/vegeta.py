@@ -21,6 +21,7 @@ from perfrun.cli.init.draft import (
     StepDraft,
     first_headers,
     is_read,
+    left_out_notes,
     with_common_headers,
 )
 from perfrun.cli.init.foreign import (
@@ -88,8 +89,7 @@ def vegeta_draft(text: str, source: str, *, name: str, url: str, writes: bool) -
     not_carried = NotCarried()
     listed = _targets(text, source)
     wanted = [one for one in listed if writes or is_read(one.method)]
-    left_out = [f"Left out: {counted(len(listed) - len(wanted))} {CHANGES_DATA}."]
-    left_out *= len(wanted) < len(listed)
+    left_out = left_out_notes({CHANGES_DATA: len(listed) - len(wanted)})
     targets = [one for one in wanted if _is_usable(one, not_carried)]
     target, notes, mine = of_one_target(targets, url, not_carried)
     name = name or slug(urlsplit(target).hostname or "", 40) or "targets"

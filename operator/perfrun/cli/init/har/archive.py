@@ -16,6 +16,7 @@ from perfrun.cli.init.draft import (
     SourceError,
     StepDraft,
     is_read,
+    left_out_notes,
 )
 from perfrun.cli.init.foreign import SentBody
 from perfrun.cli.init.har.entries import Entry, entries_of
@@ -126,7 +127,7 @@ def _draft(
         feeds=feed.feeds,
         notes=(
             f"From {one_line(source, 80)}: {len(steps)} of {len(entries)} requests to {url}.",
-            *(f"Left out: {counted(count)} {why}." for why, count in left.items()),
+            *left_out_notes(left),
         ),
         target_notes=tuple(notes),
         data_notes=(*_VARIABLE_NOTES[: 1 if variables.values else 0], *feed.notes),

@@ -15,6 +15,7 @@ from perfrun.cli.init.draft import (
     SourceError,
     StepDraft,
     is_read,
+    left_out_notes,
     with_common_headers,
 )
 from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
@@ -90,7 +91,7 @@ class _Drafting:
                 for one in sampler.scope.extractors:
                     self._reserve(one)
         target, notes, groups = self._placed()
-        left_out = [f"Left out: {counted(self._left_out)} {CHANGES_DATA}."] * bool(self._left_out)
+        left_out = left_out_notes({CHANGES_DATA: self._left_out})
         steps = JmeterSteps(self.foreign, self._values, self._data, self._not_carried)
         setup = self._around(groups, "setup", steps)
         self._values.keep()

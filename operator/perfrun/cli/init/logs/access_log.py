@@ -14,6 +14,7 @@ from perfrun.cli.init.draft import (
     SourceError,
     StepDraft,
     is_read,
+    left_out_notes,
 )
 from perfrun.cli.init.kinds import SUPPORTED
 from perfrun.cli.init.load import as_logged
@@ -160,13 +161,14 @@ def _notes(
         f"From {source}: {counted(requests)} from {first} to {last}; below: "
         f"{counted(len(wanted), 'kind')}, {taken / requests:.1%} of them."
     )
-    if traffic.failed:
-        yield f"Left out: {counted(traffic.failed)} with a status other than 2xx or 3xx."
     changing = sum(one.count for kind, one in traffic.kinds.items() if not is_read(kind.method))
-    if changing and not writes:
-        yield f"Left out: {counted(changing)} {CHANGES_DATA}."
-    if traffic.with_tokens:
-        yield f"Left out: {counted(traffic.with_tokens)} with a path that seems to contain a token."
+    yield from left_out_notes(
+        {
+            "with a status other than 2xx or 3xx": traffic.failed,
+            CHANGES_DATA: 0 if writes else changing,
+            "with a path that seems to contain a token": traffic.with_tokens,
+        }
+    )
     if traffic.hidden:
         names = one_line(", ".join(traffic.hidden), 150)
         yield f"Not copied: values of the parameters {names}, which look like secrets."

@@ -14,6 +14,7 @@ from perfrun.cli.init.draft import (
     SourceError,
     StepDraft,
     is_read,
+    left_out_notes,
 )
 from perfrun.cli.init.load import steady
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, fields, form, multipart
@@ -83,7 +84,7 @@ def openapi_draft(root: Any, source: str, *, name: str, url: str, writes: bool) 
         raise SourceError(f"{source}: no operation to run{': ' if reasons else ''}{reasons}")
     access.keys |= writer.filler.secret_keys
     notes = [f"From {one_line(source, 80)}: {counted(len(scenarios), 'operation')}."]
-    notes += [f"Left out: {counted(count, 'operation')} {why}." for why, count in left.items()]
+    notes += left_out_notes(left, "operation")
     if document.outside:
         some = ", ".join(list(document.outside)[:3])
         notes.append(f"References to other documents are not followed: {one_line(some, 150)}.")

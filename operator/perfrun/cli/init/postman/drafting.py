@@ -15,6 +15,7 @@ from perfrun.cli.init.draft import (
     SourceError,
     StepDraft,
     is_read,
+    left_out_notes,
     with_common_headers,
 )
 from perfrun.cli.init.foreign import ForeignValues, limits_of, of_one_target
@@ -101,7 +102,7 @@ def _draft(
     target, target_notes, mine = of_one_target(placed, url, not_carried)
     steps = PostmanSteps(foreign, values, not_carried)
     scenarios = list(_scenarios(mine, steps, not_carried))
-    told = [f"Left out: {counted(count)} {why}." for why, count in left.items()]
+    told = left_out_notes(left)
     if not scenarios:
         raise SourceError(f"{source}: no request can be used: {not_carried.reasons(*told)}")
     headers, scenarios = with_common_headers(scenarios)
