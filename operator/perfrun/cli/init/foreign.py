@@ -13,14 +13,16 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from perfrun.api import Json
 from perfrun.api.test.metric import LATENCY_MAX
 from perfrun.cli.init.draft import DEFAULT_URL, NotCarried, ScenarioDraft
-from perfrun.cli.init.openapi.parameters import Variables, header_value
+from perfrun.cli.init.openapi.parameters import Variables
 from perfrun.cli.init.secrets import FEED, SecretFeed, secret_name, secret_value
 from perfrun.cli.init.source import finite_number, no_number
 from perfrun.cli.init.texts import (
     HEADER_NAME,
+    MAX_HEADER_LENGTH,
     Part,
     VaryingText,
     clean,
+    header_template,
     one_line,
     text_template,
     variable_name,
@@ -238,11 +240,11 @@ def text_of_parts(values: ForeignValues, name: str, parts: list[Part]) -> str:
 
 def header_of(values: ForeignValues, name: str, parts: list[Part]) -> Json | None:
     """A header of a step; None if steps cannot have it."""
-    value = text_of_parts(values, name, parts)
+    value = header_template(values.hidden(name, parts))
     allowed = HEADER_NAME.match(name) and name.lower() not in SENT_ANYWAY
-    if not allowed or len(value) > MAX_VALUE_LENGTH:
+    if not allowed or len(value) > MAX_HEADER_LENGTH:
         return None
-    return {"name": name, "value": header_value(value)}
+    return {"name": name, "value": value}
 
 
 def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:

@@ -23,6 +23,7 @@ _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VARIABLE_START = re.compile(r"[A-Za-z_]")
 MAX_URL_LENGTH = 2048
+MAX_HEADER_LENGTH = 4096
 _MAX_HOST_LENGTH = 253
 _URL = re.compile(URL_PATTERN)
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+\Z")
@@ -98,6 +99,12 @@ def text_template(parts: Sequence[Part]) -> str:
         else:
             out += escaped
     return out
+
+
+def header_template(parts: Sequence[Part]) -> str:
+    """The template of a header's value, without characters that a header cannot contain. They go
+    before the rest is escaped: afterwards, a literal could turn into a template."""
+    return text_template(encoded(parts, lambda text: "".join(filter(str.isprintable, clean(text)))))
 
 
 def path_template(parts: Sequence[Part]) -> str:

@@ -17,6 +17,7 @@ from perfrun.cli.init.texts import (
     counted,
     encoded_path,
     encoded_value,
+    header_template,
     literal,
     one_line,
     path_template,
@@ -58,6 +59,19 @@ def test_what_is_made_in_a_path_stays_made_whatever_stands_beside_it(before, aft
 def test_a_dollar_before_a_template_does_not_make_a_literal_of_it():
     assert path_template(["/cost$", VaryingText("item")]) == "/cost%24$(item)"
     assert parse("/cost%24$(item)")[1] == Reference("item")
+
+
+@given(st.lists(NASTY, max_size=5))
+def test_what_a_header_cannot_contain_makes_no_template_of_what_is_beside_it(texts):
+    template = header_template(texts)
+    assert all(isinstance(part, Literal) for part in parse(template))
+    assert only_text(template) == "".join(filter(str.isprintable, clean("".join(texts))))
+
+
+def test_a_dollar_in_a_header_stays_beside_a_template():
+    made = VaryingText("now()")
+    assert header_template(["$\x1f", made]) == "$(choice('$'))$(now())"
+    assert header_template(["a\ud800", "$\x1f(x)"]) == "a?$$(x)"
 
 
 def test_of_many_texts_some_are_chosen_and_few_are_no_choice():

@@ -23,9 +23,17 @@ from perfrun.cli.init.har.entries import Entry, entries_of
 from perfrun.cli.init.har.hidden import SecretReplacer, UnwrittenError, plain_path
 from perfrun.cli.init.load import users
 from perfrun.cli.init.openapi.bodies import FORM
-from perfrun.cli.init.openapi.parameters import Variables, header_value
+from perfrun.cli.init.openapi.parameters import Variables
 from perfrun.cli.init.secrets import SecretFeed, fill_note, secret_value
-from perfrun.cli.init.texts import UniqueNames, counted, literal, one_line, slug
+from perfrun.cli.init.texts import (
+    MAX_HEADER_LENGTH,
+    UniqueNames,
+    counted,
+    header_template,
+    literal,
+    one_line,
+    slug,
+)
 
 _MAX_ORIGINS = 10
 _MIN_THINK_MS = 100
@@ -205,7 +213,7 @@ def _with_kind(headers: tuple[Json, ...], entry: Entry, body: SentBody) -> tuple
     if body.kind and (not stated or body.kind != FORM):
         others = tuple(one for one in headers if one["name"] != "Content-Type")
         return (*others, {"name": "Content-Type", "value": literal(body.kind)})
-    kind = header_value(literal(SecretReplacer.kind_of(entry))) or FORM
+    kind = header_template([SecretReplacer.kind_of(entry)])[:MAX_HEADER_LENGTH] or FORM
     plain_json = body.json is not None and kind == "application/json"
     if stated or plain_json or secret_value(kind):
         return headers

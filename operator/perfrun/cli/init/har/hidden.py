@@ -11,14 +11,16 @@ from perfrun.cli.init.draft import MAX_HEADERS
 from perfrun.cli.init.foreign import SentBody, is_exact
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
-from perfrun.cli.init.openapi.parameters import Variables, header_value
+from perfrun.cli.init.openapi.parameters import Variables
 from perfrun.cli.init.secrets import SecretFeed, is_uuid, secret_name, secret_ref, secret_value
 from perfrun.cli.init.source import finite_number, no_number
 from perfrun.cli.init.texts import (
     HEADER_NAME,
+    MAX_HEADER_LENGTH,
     Part,
     VaryingText,
     clean,
+    header_template,
     is_static_name,
     literal,
     one_line,
@@ -75,7 +77,7 @@ class SecretReplacer:
         for name, value in entry.headers:
             if name in _COPIED and not secret_value(value):
                 if name != "content-type" or entry.body or entry.params:
-                    text = header_value(literal(value))
+                    text = header_template([value])[:MAX_HEADER_LENGTH]
                     found.setdefault(name, {"name": _title(name), "value": text})
             elif name in ("cookie", "authorization") or _SENT_ANYWAY.match(name):
                 continue

@@ -26,7 +26,7 @@ from perfrun.cli.init.openapi.servers import Own, base_url, server_url
 from perfrun.cli.init.openapi.swagger import as_openapi
 from perfrun.cli.init.secrets import SecretFeed
 from perfrun.cli.init.source import rows, table, text_of
-from perfrun.cli.init.texts import UniqueNames, counted, literal, one_line, slug
+from perfrun.cli.init.texts import UniqueNames, counted, header_template, one_line, slug
 
 _METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
 """Media types in order of preference."""
@@ -195,7 +195,7 @@ class _Steps:
             raise _LeftOutError(_OUTSIDE)
         headers = list(filled.headers)
         if body.kind and body.kind.lower() != _JSON_KIND and body.kind.isprintable():
-            headers.append({"name": "Content-Type", "value": literal(body.kind[:200])})
+            headers.append({"name": "Content-Type", "value": header_template([body.kind[:200]])})
         summary = text_of(one.body.get("summary"))
         return StepDraft(
             name=self._names.take(

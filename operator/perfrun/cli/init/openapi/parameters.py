@@ -12,7 +12,14 @@ from perfrun.cli.init.openapi.sample import NOTHING, SchemaSampler, bounds
 from perfrun.cli.init.openapi.styles import as_text, in_header, in_path, in_query, style_of
 from perfrun.cli.init.secrets import FEED, secret_name, secret_ref
 from perfrun.cli.init.source import number_of, rows, table, text_of
-from perfrun.cli.init.texts import HEADER_NAME, Part, VaryingText, path_template, variable_name
+from perfrun.cli.init.texts import (
+    HEADER_NAME,
+    MAX_HEADER_LENGTH,
+    Part,
+    VaryingText,
+    path_template,
+    variable_name,
+)
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _NOT_HERE = frozenset({"accept", "content-type", "authorization"})
@@ -128,8 +135,8 @@ class Filler:
         else:
             value = self._value(one, filled)
             value = "example" if value is NOTHING else value
-            shown = in_header(value, style_of(one, "simple"))
-            header = {"name": name, "value": header_value(shown)}
+            shown = in_header(value, style_of(one, "simple"))[:MAX_HEADER_LENGTH]
+            header = {"name": name, "value": shown}
         filled.headers.append(header)
 
     def _value(self, one: Json, filled: Filled) -> Any:
@@ -182,11 +189,6 @@ class Filler:
 
     def _schema(self, one: Json) -> Json:
         return self._document.resolved(self._described(one).get("schema"))
-
-
-def header_value(text: str) -> str:
-    """Without characters that a header cannot contain."""
-    return "".join(char for char in text if char.isprintable())[:4096]
 
 
 def _has_default(schema: Json) -> bool:

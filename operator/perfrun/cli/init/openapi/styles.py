@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from perfrun.api import Json
 from perfrun.cli.init.source import text_of
-from perfrun.cli.init.texts import Part, VaryingText, clean, encoded_value, literal
+from perfrun.cli.init.texts import Part, VaryingText, clean, encoded_value, header_template
 
 _DELIMITERS = {"spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}
 _RESERVED = "~-._/:?@!$'()*,;"
@@ -83,10 +83,7 @@ def in_path(name: str, value: Any, style: Style) -> list[Part]:
 
 def in_header(value: Any, style: Style) -> str:
     """The template of a header's value."""
-    pieces = _joined(_flat(value, "=" if style.explode else None), ",", str)
-    return "".join(
-        one.template() if isinstance(one, VaryingText) else literal(one) for one in pieces
-    )
+    return header_template(_joined(_flat(value, "=" if style.explode else None), ",", str))
 
 
 def _deep(key: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
