@@ -26,6 +26,7 @@ def init(
         typer.Option(
             "--k6-testrun",
             metavar="FILE",
+            callback=named,
             help="TestRun of k6-operator: its script as it is, as a test of that script.",
             show_default=False,
         ),
@@ -35,6 +36,7 @@ def init(
         typer.Option(
             "--locust-test",
             metavar="FILE",
+            callback=named,
             help="LocustTest of locust-k8s-operator, likewise.",
             show_default=False,
         ),
@@ -74,10 +76,12 @@ def init(
     from perfrun.cli.init.command import Wish, init_test
 
     out, err = outputs()
+    of_any, of_k6, of_locust = files or [], k6_testrun or [], locust_test or []
+    named([*of_any, *of_k6, *of_locust])
     wish = Wish(
-        files=files or (),
-        k6_testruns=k6_testrun or (),
-        locust_tests=locust_test or (),
+        files=of_any,
+        k6_testruns=of_k6,
+        locust_tests=of_locust,
         url=url,
         name=name,
         output=output,

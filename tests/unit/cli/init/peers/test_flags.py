@@ -1,7 +1,9 @@
 """The options of ``perfrun init`` for the resources of other operators."""
 
 import pytest
+from typer.testing import CliRunner
 
+from perfrun.cli.commands import app
 from perfrun.cli.terminal.exits import Exit
 from perfrun.local.files.manifests import parse_manifests
 from tests.unit.cli.init.peers.test_k6_testrun import WHOLE
@@ -29,3 +31,18 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     code, written, said = made(k6_testruns=[str(file)])
     assert (code, written) == (Exit.USAGE, "")
     assert "has no TestRun of k6.io" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--k6-testrun", ""], "'--k6-testrun': the name is empty"),
+        (["--locust-test", ""], "'--locust-test': the name is empty"),
+        (["-", "--k6-testrun", "-"], "- is given twice"),
+        (["--k6-testrun", "-", "--locust-test", "-"], "- is given twice"),
+    ],
+)
+def test_the_names_of_files_are_checked_as_those_of_the_arguments_are(arguments, sentence):
+    done = CliRunner().invoke(app, ["init", *arguments], env={"COLUMNS": "120"})
+    assert done.exit_code == 2
+    assert sentence in done.output
