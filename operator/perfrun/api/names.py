@@ -55,6 +55,7 @@ CLOCK_PATTERN = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 
 # Labels and annotations that identify the objects of a run.
 RUN_LABEL = "perfrun.dev/run"
+TEST_LABEL = "perfrun.dev/test"
 WORKER_CONTAINER = "worker"
 COMMAND_CONTAINER = "command"
 """The container with the user's image, in the pod of a benchmark."""

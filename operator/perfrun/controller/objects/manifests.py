@@ -18,7 +18,7 @@ WORKER_ACCOUNT = "perfrun-worker"
 rights. Its name is in the ``sub`` of tokens that are sent to targets.
 """
 RUN_LABEL = api_names.RUN_LABEL
-TEST_LABEL = "perfrun.dev/test"
+TEST_LABEL = api_names.TEST_LABEL
 CONTENT_LABEL = "perfrun.dev/content"
 """Label of a ConfigMap: plan, report, observed or result."""
 REPORT_INDEX_LABEL = "perfrun.dev/index"

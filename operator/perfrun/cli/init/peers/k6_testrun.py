@@ -3,6 +3,7 @@
 import shlex
 
 from perfrun.api import Json
+from perfrun.api.names import TEST_LABEL
 from perfrun.cli.init.draft import SourceError
 from perfrun.cli.init.peers.arguments import kept_arguments, value_of
 from perfrun.cli.init.peers.drafting import PeerOperator, PeerScript, ScriptResource
@@ -17,8 +18,6 @@ from perfrun.cli.init.source import rows
 
 _IMAGE = "grafana/k6:latest"
 _DEFAULT_FILE = "test.js"
-_TEST_LABEL = "perfrun.dev/test"
-"""On the pods of a test's runs: docs/reference/metrics.md."""
 _SHELL = frozenset("$`\"'\\*?~;|&<>")
 _MOUNTED = "/test/"
 """Where k6-operator mounts the files of a script."""
@@ -141,7 +140,7 @@ def _pod(spec: Fields, runner: Fields, test: str) -> Json:
 def _apart(test: str) -> Json:
     """No two workers on one node."""
     term = {
-        "labelSelector": {"matchLabels": {_TEST_LABEL: test}},
+        "labelSelector": {"matchLabels": {TEST_LABEL: test}},
         "topologyKey": "kubernetes.io/hostname",
     }
     return {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
