@@ -8,6 +8,7 @@ import pytest
 
 from perfrun.engine.data.rows import Rows, Use
 from perfrun.engine.data.tables import Table
+from perfrun.engine.data.template import Compiler
 from perfrun.engine.errors import DataError
 from perfrun.engine.response.extract import Answer, finder
 from perfrun.engine.run import Engine
@@ -113,6 +114,29 @@ def test_batches_of_different_sizes_share_no_unique_row() -> None:
         given[batch] = [int(cell(number, {})) for number in range(3 * batch, 4 * batch)]
     # All of the third iteration, whatever its step: no other one has any of these.
     assert given == {1: [60], 5: [60, 61, 62, 63, 64], 20: list(range(60, 80))}
+
+
+@pytest.mark.parametrize(
+    ("value", "secret"),
+    [
+        ("$(users.name)", True),
+        ({"a": [1, {"b": "x $(users.name)"}]}, True),
+        ({"$(users.name)": "a key is no template"}, False),
+        (["$(open.name)", "$(host)", "users.name"], False),
+        ("$(users.id)", False),
+    ],
+)
+def test_a_template_knows_whether_it_has_values_of_a_secret(value: object, secret: bool) -> None:
+    rows = Table(USERS, "here")
+    users = Rows("users", rows, "Sequential", 1, Use(), secret=True)
+    compiler = Compiler(
+        1, {"host": "shop"}, {"users": users, "open": Rows("open", rows, "Sequential", 1, Use())}
+    )
+    compiler.extracted = frozenset({"users.id"})
+    assert compiler.json(value, "here").secret == secret
+    if isinstance(value, str):
+        assert compiler.text(value, "here").secret == secret
+        assert compiler.line(value, "here").secret == secret
 
 
 async def test_random_rows_are_whole_and_repeatable(run: Run) -> None:

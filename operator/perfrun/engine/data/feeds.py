@@ -49,10 +49,20 @@ def read_feeds(plan: RunPlan, values: Values) -> dict[str, Rows]:
     use = _use(plan)
     return {
         feed.name: Rows(
-            feed.name, _source(feed, plan, values), feed.order, mix(plan.seed ^ mix(place)), use
+            feed.name,
+            _source(feed, plan, values),
+            feed.order,
+            mix(plan.seed ^ mix(place)),
+            use,
+            secret=_is_secret(feed),
         )
         for place, feed in enumerate(plan.feeds, start=1_000_000)
     }
+
+
+def _is_secret(feed: Feed) -> bool:
+    source = feed.csv_from or feed.jsonl_from
+    return source is not None and source.secret_key_ref is not None
 
 
 def _use(plan: RunPlan) -> Use:

@@ -37,8 +37,19 @@ class RowSource(Protocol):
 class Rows:
     """A feed that was read from a file."""
 
-    def __init__(self, name: str, source: RowSource, order: Order, salt: int, use: Use) -> None:
+    def __init__(
+        self,
+        name: str,
+        source: RowSource,
+        order: Order,
+        salt: int,
+        use: Use,
+        *,
+        secret: bool = False,
+    ) -> None:
         self._name, self._source = name, source
+        self.secret = secret
+        """Whether they are the value of a Secret."""
         self._order, self._salt, self._use = order, salt, use
         self.batch = 1
         """Number of rows that each iteration of the step that is compiled next uses: they begin at

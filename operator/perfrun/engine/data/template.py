@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, parse
+from perfrun.api.template import MAX_GENERATED, Call, Literal, Part, Reference, parse
 from perfrun.api.test.scenario import Step
 from perfrun.engine.compiled import AnyStep, CompiledScenario
 from perfrun.engine.data.generate import ALPHABET, STATELESS, mix
@@ -29,11 +29,14 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Template:
-    """A compiled text. ``static`` is the text itself if it contains no function."""
+    """A compiled text. ``static`` is the text itself if it contains no function; ``secret``:
+    whether it contains values of a Secret.
+    """
 
-    __slots__ = ("_format", "_makers", "_renders", "static")
+    __slots__ = ("_format", "_makers", "_renders", "secret", "static")
 
-    def __init__(self, renders: list[str | Render]) -> None:
+    def __init__(self, renders: list[str | Render], *, secret: bool = False) -> None:
+        self.secret = secret
         joined: list[str | Render] = []
         for item in renders:
             if isinstance(item, str) and joined and isinstance(joined[-1], str):
@@ -64,7 +67,7 @@ class Template:
                 check(item)
 
     def __add__(self, other: "Template") -> "Template":
-        return Template([*self._renders, *other._renders])
+        return Template([*self._renders, *other._renders], secret=self.secret or other.secret)
 
 
 class Compiler:
@@ -103,20 +106,26 @@ class Compiler:
     def text(self, text: str, where: str) -> Template:
         """Compile a template. Raises DataError that names ``where`` if something cannot be
         resolved."""
-        return Template([self._part(part, where) for part in _parts(text, where)])
+        return self._compiled(text, where, lambda _, made: made)
 
     def line(self, text: str, where: str) -> Template:
         """Compile a template of one line: control characters in data become spaces."""
-        return Template([_one_line(part, self._part(part, where)) for part in _parts(text, where)])
+        return self._compiled(text, where, _one_line)
 
-    def _json_text(self, text: str, where: str) -> Template:
-        inner = [_json_part(part, self._part(part, where)) for part in _parts(text, where)]
-        return Template(['"', *inner, '"'])
+    def _compiled(
+        self, text: str, where: str, change: Callable[[Part, str | Render], str | Render]
+    ) -> Template:
+        try:
+            parts = parse(text)
+        except ValueError as error:
+            raise DataError(f"{where}: {error}") from error
+        made = [change(part, self._part(part, where)) for part in parts]
+        return Template(made, secret=any(map(self._is_secret, parts)))
 
     def json(self, value: Any, where: str) -> Template:
         """Compile a JSON document whose strings may contain templates; their values are escaped."""
         if isinstance(value, str):
-            return self._json_text(value, where)
+            return _joined('"', [self._compiled(value, where, _json_part)], '"')
         if isinstance(value, dict):
             items = [
                 Template([json.dumps(str(key)) + ":"]) + self.json(item, f"{where}.{key}")
@@ -136,13 +145,22 @@ class Compiler:
         name = part.name
         if name in self.extracted:
             return lambda _number, values: values[name]
-        feed, _, column = name.partition(".")
-        if column and feed in self._feeds:
-            return self._feeds[feed].column(column, where)
+        if (feed := self._feed_of(name)) is not None:
+            return feed.column(name.partition(".")[2], where)
         if name not in self._variables:
             known = ", ".join(sorted({*self._variables, *self.extracted})) or "none are declared"
             raise DataError(f"{where}: $({name}) is not a variable of the test ({known})")
         return self._variables[name]
+
+    def _feed_of(self, name: str) -> Rows | None:
+        feed, _, column = name.partition(".")
+        return self._feeds.get(feed) if column and name not in self.extracted else None
+
+    def _is_secret(self, part: Part) -> bool:
+        if not isinstance(part, Reference):
+            return False
+        feed = self._feed_of(part.name)
+        return feed is not None and feed.secret
 
     def next_place(self) -> int:
         """A unique number for each place in the plan that uses random values."""
@@ -191,13 +209,6 @@ class Compiler:
         if not self._bytes:
             self._bytes = random.Random(self.seed).randbytes(2 * MAX_GENERATED)
         return self._bytes
-
-
-def _parts(text: str, where: str) -> tuple[Part, ...]:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}") from error
 
 
 def sendable(text: str) -> str:

@@ -1,13 +1,11 @@
 """Steps compiled to bytes: everything constant is encoded once, at the start."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from perfrun.api.names import port_of
-from perfrun.api.template import parse, references
-from perfrun.api.test.feed import Feed
 from perfrun.api.test.scenario import HttpRequest, Step
 from perfrun.api.test.target import Header, HttpTarget
 from perfrun.engine.compiled import CompiledScenario
@@ -184,13 +182,9 @@ def compile_scenarios(
     feeds = read_feeds(plan, values)
     compiler = Compiler(plan.seed, plan.variables, feeds)
     target = plan.target.the_http
-    secret_feeds = _secret_feeds(plan.feeds)
-    common = _common_fields(plan.user_agent, target, values, compiler, authorization, secret_feeds)
+    common = _common_fields(plan.user_agent, target, values, compiler, authorization)
     return compiler.scenarios(
-        plan,
-        lambda step, where: _compile_step(
-            step, where, target, common, compiler, values, secret_feeds
-        ),
+        plan, lambda step, where: _compile_step(step, where, target, common, compiler, values)
     )
 
 
@@ -201,11 +195,8 @@ def _compile_step(
     common: list[HeaderField],
     compiler: Compiler,
     values: Values,
-    secret_feeds: frozenset[str],
 ) -> CompiledStep:
-    own = _header_fields(
-        step.the_http.headers, f"{where}.http.headers", values, compiler, secret_feeds
-    )
+    own = _header_fields(step.the_http.headers, f"{where}.http.headers", values, compiler)
     body = _body(step.the_http, f"{where}.http", compiler)
     if step.the_http.json_ is not None:
         own = _over([HeaderField("Content-Type", Template(["application/json"]))], own)
@@ -216,32 +207,8 @@ def _compile_step(
     if trace is not None:
         fields = _over([HeaderField("traceparent", traceparent(trace))], fields)
     build = Builder(step.the_http.method, path, fields, body, encode)
-    sent = (step.the_http.json_, step.the_http.body)
-    return CompiledStep(step, where, fields, build, trace, secret_body=_uses(sent, secret_feeds))
-
-
-def _secret_feeds(feeds: Sequence[Feed]) -> frozenset[str]:
-    """The feeds whose rows are the value of a Secret, and those that are generated from them."""
-    found: frozenset[str] = frozenset()
-    for feed in feeds:
-        source = feed.csv_from or feed.jsonl_from
-        from_secret = source is not None and source.secret_key_ref is not None
-        if from_secret or (feed.generate is not None and _uses(feed.generate.columns, found)):
-            found |= {feed.name}
-    return found
-
-
-def _uses(value: Any, feeds: frozenset[str]) -> bool:
-    """Whether templates in a value of JSON read one of these feeds."""
-    if not feeds:
-        return False
-    if isinstance(value, str):
-        return any(name.partition(".")[0] in feeds for name in references(parse(value)))
-    if isinstance(value, Mapping):
-        return any(_uses(part, feeds) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple):
-        return any(_uses(one, feeds) for one in value)
-    return False
+    secret_body = body is not None and body.secret
+    return CompiledStep(step, where, fields, build, trace, secret_body=secret_body)
 
 
 def _path(target: HttpTarget, request: HttpRequest, where: str, compiler: Compiler) -> Template:
@@ -266,7 +233,6 @@ def _common_fields(
     values: Values,
     compiler: Compiler,
     authorization: Template | None,
-    secret_feeds: frozenset[str],
 ) -> list[HeaderField]:
     netloc = urlsplit(target.url).netloc
     fields = [
@@ -280,16 +246,12 @@ def _common_fields(
         fields.append(HeaderField("Accept-Encoding", Template([ACCEPTED])))
     if authorization is not None:
         fields.append(HeaderField("Authorization", authorization, secret=True))
-    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler, secret_feeds)
+    own = _header_fields(target.headers, "spec.target.http.headers", values, compiler)
     return _over(fields, own)
 
 
 def _header_fields(
-    headers: list[Header],
-    where: str,
-    values: Values,
-    compiler: Compiler,
-    secret_feeds: frozenset[str],
+    headers: list[Header], where: str, values: Values, compiler: Compiler
 ) -> list[HeaderField]:
     fields = []
     for header in headers:
@@ -303,8 +265,7 @@ def _header_fields(
             value = compiler.line(header.value or "", at)
             value.check(lambda text, at=at: one_line(text, at))  # type: ignore[misc]
             login = header.name.lower() in ("authorization", "cookie", "proxy-authorization")
-            secret = login or _uses(header.value, secret_feeds)
-            fields.append(HeaderField(header.name, value, secret))
+            fields.append(HeaderField(header.name, value, login or value.secret))
     return fields
 
 
