@@ -256,7 +256,12 @@ def json_body(values: ForeignValues, text: str, split: Split) -> SentBody:
         made = _value(values, found, "", split, 0)
     except (ValueError, RecursionError):
         return SentBody(text=raw_text(values, text, split))
-    if made is None or not is_exact(found):
+    return as_sent(found, made)
+
+
+def as_sent(found: Any, made: Any) -> SentBody:
+    """A JSON value, with its texts as templates: ``found`` in the source, ``made`` of that."""
+    if made is None or not _is_exact(found):
         # A manifest cannot contain null there, and an API server shortens long numbers.
         return SentBody(text=json.dumps(made, ensure_ascii=False))
     return SentBody(json=made)
@@ -313,12 +318,12 @@ def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def is_exact(value: Any) -> bool:
+def _is_exact(value: Any) -> bool:
     """Whether a manifest keeps all numbers as they are."""
     if isinstance(value, dict):
-        return all(is_exact(one) for one in value.values())
+        return all(_is_exact(one) for one in value.values())
     if isinstance(value, list):
-        return all(is_exact(one) for one in value)
+        return all(_is_exact(one) for one in value)
     if isinstance(value, float):
         return abs(value) < 1e15
     return not isinstance(value, int) or -(2**63) <= value < 2**63

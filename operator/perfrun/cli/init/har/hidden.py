@@ -8,7 +8,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 
 from perfrun.api import Json
 from perfrun.cli.init.draft import MAX_HEADERS
-from perfrun.cli.init.foreign import SentBody, is_exact
+from perfrun.cli.init.foreign import SentBody, as_sent
 from perfrun.cli.init.har.entries import Entry, Param
 from perfrun.cli.init.openapi.bodies import FORM, MULTIPART, FormField, multipart
 from perfrun.cli.init.openapi.parameters import Variables
@@ -123,11 +123,7 @@ class SecretReplacer:
             found = json.loads(text, parse_constant=no_number, parse_float=finite_number)
         except (ValueError, RecursionError):
             raise UnwrittenError("with a body that is not JSON") from None
-        value = self._value(found, "", 0)
-        if value is None or not is_exact(found):
-            # A manifest cannot contain null there, and an API server shortens long numbers.
-            return SentBody(text=json.dumps(value, ensure_ascii=False))
-        return SentBody(json=value)
+        return as_sent(found, self._value(found, "", 0))
 
     def _params(self, params: Sequence[Param], kind: str) -> SentBody:
         if kind == MULTIPART:
