@@ -39,9 +39,9 @@ from perfrun.cli.init.texts import (
     UniqueNames,
     counted,
     one_line,
+    origin_of,
     path_template,
     slug,
-    usable_url,
 )
 
 _BEGIN = re.compile(r"[A-Z]+\s")
@@ -64,9 +64,8 @@ class VegetaTarget:
 
     @property
     def origin(self) -> str:
-        """``https://shop.example``."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+        """``https://shop.example``; empty if a target cannot have it."""
+        return origin_of(self.url)
 
     @property
     def is_known(self) -> bool:
@@ -76,7 +75,9 @@ class VegetaTarget:
     @property
     def shown(self) -> str:
         """How notes call it, without a password."""
-        return f"{one_line(self.method, 20)} {one_line(self.origin + urlsplit(self.url).path, 80)}"
+        parts = urlsplit(self.url)
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}{parts.path}"
+        return f"{one_line(self.method, 20)} {one_line(where, 80)}"
 
     @property
     def same(self) -> tuple[object, ...]:
@@ -181,12 +182,12 @@ def _decoded(text: str) -> str | None:
 def _is_usable(one: VegetaTarget, not_carried: NotCarried) -> bool:
     """Whether it can become a step; if not, the reason is reported."""
     try:
-        known = usable_url(one.origin)
+        shown = one.shown
     except ValueError:
         not_carried.add(f"the URL {one_line(one.url, 80)}", one.line)
         return False
     why = ""
-    if not known:
+    if not one.origin:
         why = "it has no HTTP URL"
     elif one.method not in METHODS:
         why = "a step has no such method"
@@ -197,7 +198,7 @@ def _is_usable(one: VegetaTarget, not_carried: NotCarried) -> bool:
     elif len(one.body) > MAX_BODY_LENGTH:
         why = "its body is too long"
     if why:
-        not_carried.add(f"{one.shown}: {why}", one.line)
+        not_carried.add(f"{shown}: {why}", one.line)
     return not why
 
 

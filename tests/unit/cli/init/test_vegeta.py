@@ -179,6 +179,12 @@ def test_no_text_of_a_target_becomes_a_template(text, value, is_json):
     read_back(made)
 
 
+def test_a_default_port_is_the_same_server():
+    made = draft("GET https://shop:443/a\n\nGET https://Shop/b\n")
+    assert made.url == "https://shop"
+    assert [one.steps[0].path for one in made.scenarios] == ["/a", "/b"]
+
+
 def test_headers_beyond_those_of_a_step_are_named():
     lines = "\n".join(f"X-{number}: a" for number in range(52))
     made = draft(f"GET http://shop/a\n{lines}\n")
