@@ -116,12 +116,10 @@ async def run_beside(given: Given) -> CompletedRun:
 
 
 def _end_in_order(run: Background) -> None:
-    ended = False
-    while not ended:
+    while True:
         run.stop(_BY_CTRL_C)
         try:
-            run.wait()
-            ended = True
+            return run.wait()
         except KeyboardInterrupt:
             pass  # once more; from the second one on it ends at once, and the others change nothing
 
