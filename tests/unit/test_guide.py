@@ -106,7 +106,7 @@ def of_events() -> set[str]:
 
 def of_findings() -> set[str]:
     sources = inspect.getsource(findings) + inspect.getsource(scripts)
-    found = set(re.findall(r'_finding\(\s*"(\w+)"', sources))
+    found = set(re.findall(r'finding_of\(\s*"(\w+)"', sources))
     assert len(found) >= 9
     return found
 

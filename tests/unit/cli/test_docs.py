@@ -31,7 +31,7 @@ def names(page: str, heading: str) -> list[str]:
 
 
 def kinds_of_findings() -> set[str]:
-    return set(re.findall(r'_finding\(\s*"(\w+)"', SOURCES))
+    return set(re.findall(r'finding_of\(\s*"(\w+)"', SOURCES))
 
 
 def test_every_template_function_is_there_with_an_example_that_parses():
