@@ -212,23 +212,16 @@ def files_hash(digests: Mapping[str, bytes]) -> str:
 def fold_surplus(phase: PhaseRecord) -> int:
     """Count steps beyond :data:`MAX_STEPS` as one step ``Other`` of their scenario; returns how
     many requests that were."""
-    named = [step for step in phase.steps if step.step != OTHER]
-    folded = 0
-    for step in named[MAX_STEPS:]:
-        phase.steps.remove(step)
-        into = _other_of(phase, step.scenario)
-        step.step = OTHER
+    surplus = [step for step in phase.steps if step.step != OTHER][MAX_STEPS:]
+    names = {(step.scenario, step.step) for step in surplus}
+    phase.steps = [step for step in phase.steps if (step.scenario, step.step) not in names]
+    others = {step.scenario: step for step in phase.steps if step.step == OTHER}
+    for step in surplus:
+        if (into := others.get(step.scenario)) is None:
+            into = others[step.scenario] = StepRecord(scenario=step.scenario, step=OTHER)
+            phase.steps.append(into)
         into.add(step)
-        folded += step.sent
-    return folded
-
-
-def _other_of(phase: PhaseRecord, scenario: str) -> StepRecord:
-    for step in phase.steps:
-        if (step.scenario, step.step) == (scenario, OTHER):
-            return step
-    phase.steps.append(StepRecord(scenario=scenario, step=OTHER))
-    return phase.steps[-1]
+    return sum(step.sent for step in surplus)
 
 
 def check_script_phase(raw: Any) -> None:
