@@ -215,7 +215,7 @@ class K6Decoder:
         self, metric: str, scenario: str, tags: Mapping[str, str]
     ) -> Callable[[list[float], int], None]:
         rows, step = self._rows, tags.get("name") or tags.get("method") or metric
-        status = int(text) if (text := tags.get("status", "")).isascii() and text.isdigit() else 0
+        status = _number(tags, "status")
         is_http = metric == _DURATION
         error = _class(tags, status) if is_http else _grpc_class(status)
         message = tags.get("error", "") if error else ""
@@ -240,11 +240,17 @@ _UNKNOWN: dict[bytes, _Series] = {}
 """In the place of the series of a metric that was not seen yet."""
 
 
+def _number(tags: Mapping[str, str], name: str) -> int:
+    """A tag that is a number; 0 for anything else."""
+    text = tags.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def _class(tags: Mapping[str, str], status: int) -> str:
     """The class of a failure of HTTP; empty: a success, as the script's callback sees it."""
     if tags.get("expected_response") == "true":
         return ""
-    code = int(text) if (text := tags.get("error_code", "")).isascii() and text.isdigit() else 0
+    code = _number(tags, "error_code")
     for first, last, name in _CLASSES:
         if first <= code <= last:
             return name
