@@ -1,7 +1,14 @@
-"""What decoders share: lines, whose length has a bound, and requests that ended alike."""
+"""What decoders share: lines, whose length has a bound, what an unreadable one raises, and requests
+that ended alike.
+"""
 
 MAX_LINE = 64 * 1024
 """Bytes of a line; a longer one is not kept."""
+UNREADABLE = (
+    *(ValueError, TypeError, LookupError, AttributeError),
+    *(RecursionError, OverflowError),
+)
+"""What reading JSON of any content may raise, if it is not what was expected."""
 
 
 class LineBuffer:

@@ -14,15 +14,16 @@ import numpy as np
 
 from perfrun.api.quantities import NS_PER_MS
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.script.lines import LineBuffer
+from perfrun.engine.script.lines import UNREADABLE, LineBuffer
 from perfrun.engine.script.tool import SETUP, TEARDOWN, SampleRows
 from perfrun.logic.plan.thresholds import MetricSelector, parse_selector
-from perfrun.measure.script import MetricType
+from perfrun.measure.script import MAX_VALUE, MetricType
 
 MAX_SERIES = 4096
 """Different tags of one metric that are kept parsed."""
 _MAX_MS = 9e9
 """The longest duration that is recorded, in ms."""
+_MAX_DIGITS = 9
 _NAME = len(b'{"metric":"')
 _KINDS: dict[str, MetricType] = {
     "trend": "Trend",
@@ -151,7 +152,7 @@ class K6Decoder:
             if text in self._kinds:
                 return self._series.setdefault(name, {})
         elif line.startswith(b'{"type":"Metric"'):
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(*UNREADABLE):
                 metric = json.loads(line)["data"]
                 self._kinds[str(metric["name"])] = _KINDS[metric["type"]]
                 return None
@@ -178,7 +179,7 @@ class K6Decoder:
             metric = name.decode()
             row = json.loads(b"{" + tail.removesuffix(b"}"))
             tags = {str(key): str(value) for key, value in row["tags"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except UNREADABLE:
             return None
         keys = [metric]
         for key, selector in self._selectors.get(metric, []):
@@ -204,9 +205,9 @@ class K6Decoder:
                     scenario, step, name, len(values) - values.count(0.0), values.count(0.0)
                 )
             case "iterations":
-                return lambda values, _: rows.iteration(scenario, round(sum(values)))
+                return lambda values, _: rows.iteration(scenario, _total(values))
             case "dropped_iterations":
-                return lambda values, _: rows.iteration(scenario, 0, round(sum(values)))
+                return lambda values, _: rows.iteration(scenario, 0, _total(values))
             case "vus":
                 return lambda values, _: rows.users(round(max(values)))
         return None
@@ -241,9 +242,14 @@ _UNKNOWN: dict[bytes, _Series] = {}
 
 
 def _number(tags: Mapping[str, str], name: str) -> int:
-    """A tag that is a number; 0 for anything else."""
+    """A tag that is a number of a few digits, as all of k6 are; 0 for anything else."""
     text = tags.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
+
+
+def _total(values: list[float]) -> int:
+    """The sum of counts; a script may add any number to them."""
+    return round(max(-MAX_VALUE, min(sum(values), MAX_VALUE)))
 
 
 def _class(tags: Mapping[str, str], status: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from perfrun.api.quantities import NS_PER_MS, NS_PER_S
 from perfrun.api.test.commands.script import SCRIPT_SCENARIO
 from perfrun.engine.errors import ErrorClass
-from perfrun.engine.script.lines import Alike, LineBuffer
+from perfrun.engine.script.lines import UNREADABLE, Alike, LineBuffer
 from perfrun.engine.script.tool import SampleRows
 
 MAX_TIME = 2**63
@@ -28,12 +28,6 @@ _BY_NAME = (
 )
 """Error classes by names of exceptions, of requests, urllib3, geventhttpclient and Python; the
 first row that has a name counts."""
-
-
-_UNREADABLE = (
-    *(ValueError, TypeError, LookupError, AttributeError),
-    *(RecursionError, OverflowError),
-)
 
 
 class LocustDecoder:
@@ -67,7 +61,7 @@ class LocustDecoder:
                     self._request(row, alike)
                 else:
                     self._other(row)
-            except _UNREADABLE:
+            except UNREADABLE:
                 unreadable += 1
         for (step, error, status), one in alike.items():
             self._rows.requests(

@@ -202,7 +202,11 @@ def test_requests_that_a_threshold_counts_are_not_counted_twice() -> None:
         b'{"metric":"http_req_duration"}',
         b"\xff\xfe\x00",
         b'{"metric":"',
+        b'{"metric":"http_req_duration","type":"Point","data":{"time":"x","value":1,"tags":'
+        + b"[" * 60_000,
+        b'{"type":"Metric","data":' + b"[" * 60_000,
     ],
+    ids=lambda line: line[:90].decode(errors="replace"),
 )
 def test_rubbish_is_counted_and_nothing_else(line: bytes) -> None:
     found = decoded(line, row("http_req_duration", 1.0))
@@ -216,6 +220,25 @@ def test_values_beyond_all_bounds_break_nothing(value: float) -> None:
     found.record().check()
     for step in found.window().steps:
         step.check()
+
+
+@pytest.mark.parametrize("tag", ["status", "error_code"])
+def test_a_tag_with_more_digits_than_a_number_has_is_none(tag: str) -> None:
+    tags = {**TAGS, "expected_response": "false", tag: "5" * 5000}
+    found = decoded(row("http_req_duration", 1.0, **tags), row("http_req_duration", 1.0))
+    [step] = found.window().steps
+    assert (step.sent, step.failed) == (2, 1)
+    step.check()
+
+
+@pytest.mark.parametrize("metric", ["iterations", "dropped_iterations"])
+def test_more_iterations_than_a_number_can_have_break_nothing(metric: str) -> None:
+    found = decoded(
+        kind(metric, "counter"), row(metric, 1e308), row(metric, 1e308), row("http_req_duration", 1)
+    )
+    for scenario in found.window().scenarios:
+        scenario.check()
+    assert found.totals().sent == 1
 
 
 def test_a_row_without_an_end_is_dropped_at_its_bound() -> None:
